@@ -1,0 +1,198 @@
+"""Decoded JSON to models: strict in what it takes, open to what it does not know."""
+
+import functools
+import re
+import typing
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import cattrs
+from cattrs.cols import (
+    is_mapping,
+    is_sequence,
+    list_structure_factory,
+    mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType]
+)
+from cattrs.gen import make_dict_structure_fn, override
+
+from nexevo_async.codec.json import WireNumber
+from nexevo_async.contract.model import Model, with_json
+
+T = TypeVar("T")
+
+_AMOUNT: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*", re.ASCII)
+
+
+class WrongTypeError(ValueError):
+    """A JSON value is not of the type that the contract says."""
+
+
+def _wrong(expected: str, value: object) -> WrongTypeError:
+    if value is None:
+        got = "null"
+    elif isinstance(value, (bool, int, float)):
+        got = str(value).lower()
+    else:  # a text may be secret
+        got = {"str": "a string", "list": "an array", "dict": "an object"}[type(value).__name__]
+    return WrongTypeError(f"expected {expected}, got {got}")
+
+
+def _string(value: object, _: object) -> str:
+    if type(value) is not str:
+        raise _wrong("a string", value)
+    return value
+
+
+def _integer(value: object, _: object) -> int:
+    if type(value) is not int:
+        raise _wrong("an integer", value)
+    return value
+
+
+def _number(value: object, _: object) -> float:
+    if isinstance(value, WireNumber):
+        return float(value)
+    if type(value) is not float and type(value) is not int:
+        raise _wrong("a number", value)
+    return value  # an int stays one: as a float it might lose digits
+
+
+def _boolean(value: object, _: object) -> bool:
+    if type(value) is not bool:
+        raise _wrong("true or false", value)
+    return value
+
+
+def _amount(value: object, _: object) -> Decimal:
+    if type(value) is str and _AMOUNT.fullmatch(value):
+        return Decimal(value)
+    if type(value) is int:
+        return Decimal(value)
+    if isinstance(value, WireNumber):
+        return Decimal(value.digits)
+    # A plain float has lost digits: the caller decodes again, and keeps them.
+    raise _wrong("an amount of money", value)
+
+
+def _time(value: object, _: object) -> datetime:
+    try:
+        if type(value) is str and _TIME.fullmatch(value):
+            when = datetime.fromisoformat(value)
+            return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        if type(value) is int or isinstance(value, float):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise _wrong("a time (RFC 3339, or epoch seconds)", value)
+
+
+def _object(value: object, _: object) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise _wrong("an object", value)
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _is_open_set(cls: Any) -> bool:
+    """Say whether the type is ``Literal[...] | str``: known names, and any other."""
+    args = typing.get_args(cls)
+    return str in args and all(
+        a is str or a is type(None) or typing.get_origin(a) is typing.Literal for a in args
+    )
+
+
+def _open_set(cls: Any) -> Callable[[Any, Any], str | None]:
+    nullable = type(None) in typing.get_args(cls)
+    return lambda value, _: None if value is None and nullable else _string(value, _)
+
+
+def _array(cls: Any, converter: cattrs.Converter) -> Callable[[Any, Any], list[Any]]:
+    structure = list_structure_factory(cls, converter)
+
+    def array(value: Any, _: Any) -> list[Any]:
+        if type(value) is not list:
+            raise _wrong("an array", value)  # pyright: ignore[reportUnknownArgumentType]
+        return structure(value, cls)  # type: ignore[no-any-return]
+
+    return array
+
+
+def _mapping(cls: Any, converter: cattrs.Converter) -> Callable[[Any, Any], dict[str, Any]]:
+    structure: Callable[[Any, Any], dict[str, Any]] = mapping_structure_factory(cls, converter)  # pyright: ignore[reportUnknownVariableType]
+
+    def mapping(value: Any, _: Any) -> dict[str, Any]:
+        return structure(_object(value, _), cls)
+
+    return mapping
+
+
+def _model(cls: type[Model], converter: cattrs.Converter) -> Callable[[Any, Any], Model]:
+    structure = make_dict_structure_fn(
+        cls, converter, _json=override(omit=True), _meta=override(omit=True)
+    )
+
+    def model(value: Any, _: Any) -> Model:
+        return with_json(structure(_object(value, _), cls), value)
+
+    return model
+
+
+def _converter(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed)
+    for type_, hook in (
+        (str, _string),
+        (int, _integer),
+        (float, _number),
+        (bool, _boolean),
+        (Decimal, _amount),
+        (datetime, _time),
+    ):
+        converter.register_structure_hook(type_, hook)
+    converter.register_structure_hook_factory(_is_open_set, _open_set)
+    converter.register_structure_hook_factory(is_sequence, _array)
+    converter.register_structure_hook_factory(is_mapping, _mapping)
+    converter.register_structure_hook_func(lambda cls: cls == dict[str, Any], _object)
+    converter.register_structure_hook_factory(
+        lambda cls: isinstance(cls, type) and issubclass(cls, Model), _model
+    )
+    return converter
+
+
+# Compiled on first use: importing costs nothing, and the hot path validates without detail.
+_fast = functools.cache(lambda: _converter(detailed=False))
+_detailed = functools.cache(lambda: _converter(detailed=True))
+
+
+def structurer(cls: type[T]) -> Callable[[Any], T]:
+    """Give the function that makes a model of decoded JSON.
+
+    The function raises some exception where the JSON does not fit; `misfit` says where. An amount
+    of money that came as a number fits only when the JSON was decoded with its digits.
+    """
+    untyped: Any = cls
+    return _structurer(untyped)
+
+
+@functools.cache
+def _structurer(cls: Any) -> Callable[[Any], Any]:
+    hook = _fast().get_structure_hook(cls)
+    return lambda obj: hook(obj, cls)
+
+
+def misfit(cls: type[Any], obj: Any) -> tuple[str, str]:
+    """Give the JSON path and the problem of the first value that does not fit the model."""
+    try:
+        _detailed().structure(obj, cls)
+    except Exception as error:  # noqa: BLE001 - cattrs raises groups of its own, and KeyError
+        found = cattrs.transform_error(error, format_exception=_problem)[0]
+        problem, _, path = found.rpartition(" @ ")
+        return path, problem
+    return "$", "does not fit"
+
+
+def _problem(error: BaseException, _: object) -> str:
+    if isinstance(error, KeyError):
+        return "a required field is missing"
+    return str(error) if isinstance(error, WrongTypeError) else "does not fit"

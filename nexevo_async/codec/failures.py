@@ -1,0 +1,109 @@
+"""Answers that are no success to errors that a person can act on."""
+
+import re
+from typing import Final
+
+from nexevo_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    ConflictError,
+    DecodeError,
+    InsufficientBalanceError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    SpendCapExceededError,
+    UpstreamError,
+    status_error_class,
+)
+from nexevo_async.messages import ErrorBody, Request, Response
+
+_NEXT_STEP: Final[dict[type[APIStatusError], str]] = {
+    AuthenticationError: "Check the key: it may be mistyped, revoked or expired.",
+    InsufficientBalanceError: "Top up the account's balance.",
+    SpendCapExceededError: "Raise or clear the key's cap, or wait for the month to end.",
+    PermissionDeniedError: "Ask with a key, or a role, that may do this.",
+    NotFoundError: "Check the id: the object may be deleted, or belong to another account.",
+    ConflictError: "Read what is stored before you send this again.",
+    RateLimitError: "Send fewer requests a minute, or ask Nexevo for a higher limit.",
+    QuotaExceededError: "Wait for the month to end, or change the plan.",
+    UpstreamError: "Try again later, or name another model.",
+    InternalServerError: "Try again later; if it goes on, give Nexevo the trace id.",
+}
+
+_SECRET: Final = re.compile(r"sk-[A-Za-z0-9_-]{4,}|(?i:bearer)\s+\S+")
+_EXCERPT: Final = 200
+
+
+def status_error(
+    request: Request, response: Response, error: ErrorBody | None, *, partial: str | None = None
+) -> APIStatusError:
+    """Give the typed error for an answer that says that the call failed."""
+    cls = status_error_class(
+        response.status, error.code if error else None, error.type if error else None
+    )
+    said = error.message if error else _excerpt(response)
+    if 300 <= response.status < 400:
+        target = response.headers.get("location", "").partition("?")[0]
+        said = f"the gateway redirects to {target or 'nowhere'}, which is not followed"
+    names = dict.fromkeys(name for name in (error.code, error.type) if name) if error else {}
+    facts = " ".join([str(response.status), *names])
+    parameter = f" (param {error.param})" if error and error.param else ""
+    trace = f", trace id {response.meta.trace_id}" if response.meta.trace_id else ""
+    unknown = request.progress.outcome_unknown
+    doubt = " An earlier attempt may have been carried out." if unknown else ""
+    advice = f" {_NEXT_STEP[cls]}" if cls in _NEXT_STEP else ""
+    return cls(
+        f"{request.operation.name} failed with {facts}: "
+        f"{(said or 'no message').removesuffix('.')}{parameter}. "
+        f"[{request.summary()}{trace}]{doubt}{advice}",
+        status=response.status,
+        code=error.code if error else None,
+        type=error.type if error else None,
+        param=error.param if error else None,
+        details=error.details if error else None,
+        trace_id=response.meta.trace_id,
+        retry_after=response.retry_after,
+        outcome_unknown=unknown,
+        partial=partial,
+        **request.described(),
+    )
+
+
+def decode_error(
+    request: Request, response: Response, problem: str, *, path: str = "$"
+) -> DecodeError:
+    """Give the error for an answer that is not what the contract says."""
+    trace = f", trace id {response.meta.trace_id}" if response.meta.trace_id else ""
+    return DecodeError(
+        f"{request.operation.name} was answered with {response.status}, "
+        f"but {problem} at {path}. [{request.summary()}{trace}] "
+        "The gateway may have changed: look for a newer version of this package.",
+        json_path=path,
+        status=response.status,
+        trace_id=response.meta.trace_id,
+        **request.described(),
+    )
+
+
+def not_json(request: Request, response: Response) -> DecodeError:
+    """Give the error for a body that is no JSON."""
+    type_ = response.headers.get("content-type", "no content type")
+    excerpt = _excerpt(response)
+    said = f" that begins: {excerpt}" if excerpt else ""
+    return decode_error(request, response, f"the body is not JSON ({type_}){said}")
+
+
+def _excerpt(response: Response) -> str:
+    """Give the beginning of a body that is no JSON.
+
+    What calls itself JSON, or begins like it, may be an answer cut off in the middle of a secret: it is not shown.
+    """
+    if response.body is None or "json" in response.headers.get("content-type", ""):
+        return ""
+    if response.body.data.lstrip()[:1] in {b"{", b"["}:
+        return ""
+    text = response.body.data[: 4 * _EXCERPT].decode(errors="replace")
+    return _SECRET.sub("***", " ".join(text.split()))[:_EXCERPT]

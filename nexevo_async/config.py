@@ -1,0 +1,332 @@
+"""What a client is told: plain, frozen values that are checked when they are made."""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeVar
+
+import attrs
+
+from nexevo_async.errors import ConfigurationError
+from nexevo_async.headers import Headers
+from nexevo_async.secret import Secret
+from nexevo_async.shapes import is_mapping
+from nexevo_async.unset import UNSET, UnsetType
+
+T = TypeVar("T")
+
+DEFAULT_BASE_URL: Final = "https://api.nexevo.ai/v1"
+
+CallKind = Literal["plain", "generation", "stream"]
+
+
+def _seconds(name: str, value: object, *, zero: bool = False) -> None:
+    if value is None or value is UNSET:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{name} must be a finite number of seconds above 0, not {value!r}")
+
+
+def _count(name: str, value: object, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")
+
+
+class EffectiveTimeouts(NamedTuple):
+    """The four limits of one call in seconds; None is no limit."""
+
+    connect: float | None
+    pool: float | None
+    read: float | None
+    total: float | None
+
+
+_DEFAULT_TIMEOUTS: Final[dict[CallKind, EffectiveTimeouts]] = {
+    "plain": EffectiveTimeouts(connect=5, pool=10, read=60, total=120),
+    "generation": EffectiveTimeouts(connect=5, pool=10, read=600, total=600),
+    "stream": EffectiveTimeouts(connect=5, pool=10, read=60, total=None),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """Four limits on a call, each in seconds; ``None`` switches one off.
+
+    A limit that is not given keeps its default, which depends on the call.
+
+    Attributes:
+        connect: DNS, TCP and TLS together. Default 5.
+        pool: Waiting for one of the client's seats. Default 10.
+        read: Between two reads of the answer. Default 60; 600 for a completion that is not
+            streamed, as the gateway is silent while the model writes.
+        total: The whole call, with its retries and waits. Default 120; 600 for a completion that
+            is not streamed; none for a stream.
+
+    Example:
+        >>> from nexevo_async import Timeouts
+        >>> Timeouts(total=30)
+        Timeouts(connect=UNSET, pool=UNSET, read=UNSET, total=30)
+    """
+
+    connect: float | None | UnsetType = UNSET
+    pool: float | None | UnsetType = UNSET
+    read: float | None | UnsetType = UNSET
+    total: float | None | UnsetType = UNSET
+
+    def __attrs_post_init__(self) -> None:
+        for name in EffectiveTimeouts._fields:
+            _seconds(name, getattr(self, name))
+
+    def over(self, base: "Timeouts") -> "Timeouts":
+        """Give these limits, and those of ``base`` where these are not set."""
+        mine = {name: getattr(self, name) for name in EffectiveTimeouts._fields}
+        return attrs.evolve(base, **{k: v for k, v in mine.items() if v is not UNSET})
+
+    def effective(self, kind: CallKind) -> EffectiveTimeouts:
+        """Give the limits that hold for a call of that kind."""
+        base = _DEFAULT_TIMEOUTS[kind]
+        return EffectiveTimeouts(
+            connect=base.connect if self.connect is UNSET else self.connect,
+            pool=base.pool if self.pool is UNSET else self.pool,
+            read=base.read if self.read is UNSET else self.read,
+            total=base.total if self.total is UNSET else self.total,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How long the client waits before it sends a call again, and how often it may.
+
+    The wait before the n-th retry is drawn evenly from 0 to ``base_delay`` · 2ⁿ⁻¹ seconds, at most
+    ``max_delay``; a ``Retry-After`` is its floor. How many retries a call gets is the client's
+    ``max_retries``; which calls may be sent again stands on each operation.
+
+    Attributes:
+        base_delay: Seconds; the longest wait before the first retry.
+        max_delay: Seconds; the longest wait that is drawn.
+        max_retry_after: Seconds; a ``Retry-After`` above it fails the call at once, with
+            ``retry_after`` on the error.
+        budget: Retries that the client may make in a burst, over all its calls.
+        budget_refill: Retries that each call earns back.
+
+    Example:
+        >>> from nexevo_async import RetryPolicy
+        >>> RetryPolicy(base_delay=0.1).max_delay
+        8.0
+    """
+
+    base_delay: float = 0.5
+    max_delay: float = 8.0
+    max_retry_after: float = 60.0
+    budget: float = 10.0
+    budget_refill: float = 0.1
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(type(self)):
+            _seconds(field.name, getattr(self, field.name), zero=True)
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How much one client does at once, on each event loop that uses it.
+
+    Attributes:
+        max_connections: Calls in flight, streams among them.
+        max_streams: Streams open; never more than ``max_connections``, so that the rest is left
+            to plain calls.
+        keepalive: Seconds for which an idle connection is kept.
+
+    Example:
+        >>> from nexevo_async import Limits
+        >>> Limits(max_connections=10, max_streams=5)
+        Limits(max_connections=10, max_streams=5, keepalive=15.0)
+    """
+
+    max_connections: int = 1000
+    max_streams: int = 500
+    keepalive: float = 15.0
+
+    def __attrs_post_init__(self) -> None:
+        _count("max_connections", self.max_connections, least=1)
+        _count("max_streams", self.max_streams, least=1)
+        _seconds("keepalive", self.keepalive)
+
+
+@attrs.frozen(kw_only=True)
+class TLS:
+    """Where trust comes from when it is not the system's own store.
+
+    Attributes:
+        ca_file: Path of a PEM bundle of certificate authorities to trust instead.
+        client_cert: Path of a PEM certificate (chain) to show to the gateway.
+        client_key: Path of its key, where ``client_cert`` does not hold it too.
+
+    Example:
+        >>> from nexevo_async import TLS
+        >>> TLS(ca_file="corporate-ca.pem").ca_file
+        'corporate-ca.pem'
+    """
+
+    ca_file: str | os.PathLike[str] | None = None
+    client_cert: str | os.PathLike[str] | None = None
+    client_key: str | os.PathLike[str] | None = None
+
+
+class CallOptions(TypedDict, total=False):
+    """What every call takes beside its own arguments.
+
+    Attributes:
+        timeouts: Limits of this call, over those of the client.
+        max_retries: Retries of this call; 0 is exactly one request on the wire.
+        idempotent: True says that repeating this call is harmless, and has it re-sent like one
+            that carries an idempotency key.
+        idempotency_key: The key to send instead of a fresh one.
+        extra_headers: Headers to add.
+        extra_query: Query parameters to add.
+        extra_body: Members to add to the JSON body; they win over the call's own.
+    """
+
+    timeouts: Timeouts
+    max_retries: int
+    idempotent: bool
+    idempotency_key: str
+    extra_headers: Mapping[str, str]
+    extra_query: Mapping[str, str | int | float | bool]
+    extra_body: Mapping[str, Any]
+
+
+CALL_OPTIONS: Final = frozenset(CallOptions.__annotations__)
+
+
+def checked_timeouts(value: object) -> Timeouts:
+    """Give the timeouts, or say how they are written."""
+    if not isinstance(value, Timeouts):
+        raise TypeError(
+            f"timeouts must be Timeouts(connect=, pool=, read=, total=), not {type(value).__name__}"
+        )
+    return value
+
+
+def checked_max_retries(value: object) -> int:
+    """Give the number of retries, or say why it is none."""
+    _count("max_retries", value, least=0)
+    assert isinstance(value, int)  # noqa: S101 - what _count just made sure of
+    return value
+
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def checked_headers(name: str, value: object) -> Mapping[str, str]:
+    """Give the headers, or say which of them cannot travel; values are not shown."""
+    if not is_mapping(value):
+        raise TypeError(f"{name} must be a mapping of names to values")
+    for header, text in value.items():
+        if not isinstance(header, str) or not isinstance(text, str):
+            raise TypeError(f"{name} must have strings as names and values: {header!r}")
+        if not _HEADER_NAME.fullmatch(header):
+            raise ValueError(f"{name} has a name that is no header's: {header!r}")
+        if not text.isascii() or not text.replace("\t", " ").isprintable():
+            raise ValueError(f"{name}[{header!r}] has a control or a non-ASCII character")
+    return value
+
+
+def checked_api_key(value: object, *, source: str) -> Secret | None:
+    """Give the key, or say what is wrong with it without showing it."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{source} must be a string, not {type(value).__name__}")
+    problem = _key_problem(value)
+    if problem is None:
+        return Secret(value)
+    del value
+    raise ValueError(f"{source} {problem}")
+
+
+def _key_problem(value: str) -> str | None:
+    if not value.strip():
+        return "is empty: give a key that begins with sk-xc-, or None to read NEXEVO_API_KEY"
+    if value.lower().startswith("bearer "):
+        return "begins with 'Bearer ': give the key alone, the client adds the scheme"
+    if value != value.strip():
+        return "has white space around it (a newline from a file?): strip it"
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return "has a character that no key has (a control character, a space or non-ASCII)"
+    return None
+
+
+def key_from_environment() -> Secret:
+    """Give the key that NEXEVO_API_KEY holds.
+
+    Raises:
+        ConfigurationError: it is not set, or not usable.
+    """
+    value = os.environ.get("NEXEVO_API_KEY")
+    if value is None:
+        raise ConfigurationError(
+            "No API key: none was given as api_key=, and the environment variable NEXEVO_API_KEY "
+            "is not set. Pass api_key= or set the variable."
+        )
+    problem = _key_problem(value)
+    if problem is None:
+        return Secret(value)
+    del value
+    raise ConfigurationError(f"The environment variable NEXEVO_API_KEY {problem}")
+
+
+def checked_base_url(value: object) -> str:
+    """Give the base URL without a slash at its end, from NEXEVO_BASE_URL where none was given."""
+    source = "base_url"
+    if value is None:
+        source = "NEXEVO_BASE_URL"
+        value = os.environ.get(source) or DEFAULT_BASE_URL
+    if not isinstance(value, str):
+        raise TypeError(f"base_url must be a string, not {type(value).__name__}")
+    scheme, separator, rest = value.partition("://")
+    host = rest.partition("/")[0]
+    if scheme not in {"http", "https"} or not separator or not host or not value.isprintable():
+        raise ValueError(f"{source} must be an http:// or https:// URL with a host")
+    if "@" in host or "?" in rest or "#" in rest or " " in value:
+        raise ValueError(f"{source} must have no credentials, query, fragment or space")
+    return value.rstrip("/")
+
+
+def checked_path(value: object) -> str:
+    """Give the path under the base URL when it leads nowhere else."""
+    if not isinstance(value, str):
+        raise TypeError(f"path must be a string, not {type(value).__name__}")
+    if not value.startswith("/") or value.startswith("//"):
+        raise ValueError(f"path must begin with one slash and be under the base URL: {value!r}")
+    if not value.isascii() or not value.isprintable() or any(c in " ?#\\" for c in value):
+        raise ValueError(f"path must be percent-encoded; a query goes into query=: {value!r}")
+    if any(segment in {".", ".."} for segment in value.lower().replace("%2e", ".").split("/")):
+        raise ValueError(f"path must not have dot segments, which lead elsewhere: {value!r}")
+    return value
+
+
+def instance(name: str, value: object, cls: type[T]) -> T:
+    """Give the value when it is of the class."""
+    if not isinstance(value, cls):
+        raise TypeError(f"{name} must be {cls.__name__}(…), not {type(value).__name__}")
+    return value
+
+
+@attrs.frozen(kw_only=True)
+class ClientConfig:
+    """Everything a client is told; views share what they do not change."""
+
+    api_key: Secret | None
+    base_url: str
+    timeouts: Timeouts
+    max_retries: int
+    retry: RetryPolicy
+    limits: Limits
+    tls: TLS | None
+    proxy: str | None = attrs.field(repr=lambda value: "None" if value is None else "<proxy>")
+    headers: Headers

@@ -1,0 +1,421 @@
+"""What travels through the chain of middleware: a `Request` in, a `Response` out."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal, TypeAlias, final
+
+import attrs
+import msgspec
+
+from nexevo_async.config import ClientConfig, EffectiveTimeouts
+from nexevo_async.headers import Headers
+from nexevo_async.shapes import is_object
+
+Resend = Literal["idempotent", "keyed", "generation", "once"]
+"""After which failures a call may be sent again; the table is in the docs, under "Retries"."""
+
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """What a middleware may know of the operation that is called.
+
+    Attributes:
+        name: Such as ``conversations.append_message``.
+        method: The HTTP method.
+        path: The path's template, such as ``/conversations/{conversation_id}/messages``.
+        resend: After which failures the call may be sent again.
+    """
+
+    name: str
+    method: str
+    path: str
+    resend: Resend = "once"
+
+
+@final
+class Body:
+    """The bytes of a body, not shown in a repr."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Body) and other.data == self.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.data)} bytes>"
+
+
+@attrs.define(eq=False)
+class Progress:
+    """How far one logical call has come; shared by its attempts.
+
+    Attributes:
+        attempts: Requests that reached the transport, or tried to.
+        phase: What the call is doing now, in words for an error.
+        outcome_unknown: True once the gateway may have acted without our having its answer.
+        deadline: When the call must be over, on its loop's clock; None for no limit.
+        started: When the call began, on the monotonic clock.
+    """
+
+    attempts: int = 0
+    phase: str = "starting"
+    outcome_unknown: bool = False
+    deadline: float | None = None
+    started: float = attrs.field(factory=time.monotonic)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        return time.monotonic() - self.started
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Request:
+    """One call on its way to the gateway.
+
+    Attributes:
+        operation: What is called.
+        path: The path under the base URL, percent-encoded.
+        query: The encoded query, without its question mark.
+        headers: The headers so far; the key is added last.
+        body: The JSON body, or None.
+        stream: True when the answer is to be read as it comes.
+        timeouts: The limits that hold for this call.
+        max_retries: How often the call may be sent again.
+        idempotent: True when the caller says that repeating the call is harmless.
+        idempotency_key: The caller's own key, or None.
+        config: What the client was told.
+        progress: How far the call has come.
+    """
+
+    operation: Route
+    path: str
+    query: str = ""
+    headers: Headers
+    body: Body | None = None
+    stream: bool = False
+    timeouts: EffectiveTimeouts
+    max_retries: int
+    idempotent: bool = False
+    idempotency_key: str | None = None
+    config: ClientConfig
+    progress: Progress = attrs.field(factory=Progress, repr=False)
+
+    def replace(self, **changes: Any) -> "Request":
+        """Give the same request with some attributes changed."""
+        return attrs.evolve(self, **changes)
+
+    def with_headers(self, headers: dict[str, str]) -> "Request":
+        """Give the same request with headers added."""
+        return attrs.evolve(self, headers=self.headers.with_(headers))
+
+    def summary(self) -> str:
+        """Give the part of an error's message that says which call, how often and how long."""
+        attempts = self.progress.attempts
+        return (
+            f"{self.operation.method} {self.path}, {attempts} attempt{'s' * (attempts != 1)}, "
+            f"{self.progress.elapsed:.2f} s"
+        )
+
+    def described(self) -> dict[str, Any]:
+        """Give what every error of this call says about it."""
+        return {
+            "operation": self.operation.name,
+            "method": self.operation.method,
+            "path": self.path,
+            "attempts": self.progress.attempts,
+            "elapsed": self.progress.elapsed,
+        }
+
+
+@attrs.frozen(kw_only=True)
+class ErrorBody:
+    """The documented error body: ``{"error": {"message", "type", "code"}}``."""
+
+    message: str
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    details: dict[str, Any] = attrs.field(factory=dict)
+
+    def is_(self, *names: str) -> bool:
+        """Say whether the code or the type, which Nexevo uses interchangeably, is one of these."""
+        return self.code in names or self.type in names
+
+
+def error_body(obj: object) -> ErrorBody | None:
+    """Give the error that a decoded answer carries, or None."""
+    error: object = obj.get("error") if is_object(obj) else None
+    if isinstance(error, str):
+        return ErrorBody(message=error)
+    if not is_object(error):
+        return None
+    members = dict(error)
+    message, type_, code, param = (
+        members.pop(k, None) for k in ("message", "type", "code", "param")
+    )
+    return ErrorBody(
+        message=message if isinstance(message, str) else "",
+        type=type_ if isinstance(type_, str) else None,
+        code=None if code is None else str(code),
+        param=param if isinstance(param, str) else None,
+        details=members,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RateLimit:
+    """What is left of the key's requests a minute.
+
+    Attributes:
+        remaining: Requests left in the window; None where the gateway did not say.
+        reset: Seconds until the window begins anew; None where the gateway did not say.
+    """
+
+    remaining: int | None
+    reset: float | None
+
+
+@attrs.frozen(kw_only=True)
+class TokenUsage:
+    """The tokens that the answer's headers count.
+
+    Attributes:
+        input_tokens: Tokens of the request; None where the gateway did not say.
+        output_tokens: Tokens of the answer; None where the gateway did not say.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _seconds_of(retry_after: str) -> float | None:
+    seconds = _number(retry_after)
+    if seconds is None:
+        try:
+            when = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        seconds = when.timestamp() - time.time()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
+
+
+@attrs.frozen
+class Meta:
+    """What the gateway said beside its answer. All headers named here are documented by Nexevo [D].
+
+    Attributes:
+        status: The HTTP status.
+        headers: The answer's headers.
+        attempts: Requests that it took to get the answer.
+        elapsed: Seconds from the call to the answer (of a stream: to its headers).
+
+    Example:
+        >>> models = await client.models.list()
+        >>> models.meta.status, models.meta.attempts
+        (200, 1)
+    """
+
+    status: int
+    headers: Headers
+    attempts: int
+    elapsed: float
+
+    @property
+    def trace_id(self) -> str | None:
+        """The gateway's id of the request, for its support."""
+        return self.headers.get("x-trace-id")
+
+    @property
+    def generation_id(self) -> str | None:
+        """The id to give feedback on."""
+        return self.headers.get("x-nexevo-generation-id")
+
+    @property
+    def model_used(self) -> str | None:
+        """The model that answered."""
+        return self.headers.get("x-nexevo-model-used")
+
+    @property
+    def models_tried(self) -> tuple[str, ...]:
+        """The models that were asked, in order."""
+        tried = self.headers.get("x-nexevo-models-tried", "")
+        return tuple(name.strip() for name in tried.split(",") if name.strip())
+
+    @property
+    def usage(self) -> TokenUsage:
+        """The tokens of the request and its answer."""
+        return TokenUsage(
+            input_tokens=_whole(self.headers.get("x-usage-input-tokens")),
+            output_tokens=_whole(self.headers.get("x-usage-output-tokens")),
+        )
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """What is left of the key's requests a minute."""
+        return RateLimit(
+            remaining=_whole(self.headers.get("x-ratelimit-remaining")),
+            reset=_number(self.headers.get("x-ratelimit-reset")),
+        )
+
+
+@final
+class ByteStream:
+    """The body of an answer as it arrives; whoever holds it closes it.
+
+    Args:
+        read: Gives the next bytes, and ``b""`` at the end.
+        finish: Waits a moment for the end of a body whose content is whole, so that its connection
+            can be used again, and gives it back.
+        close: Gives the connection back, at once and without waiting.
+    """
+
+    __slots__ = ("__weakref__", "_closers", "_finish", "_loop", "_read", "closed", "owner")
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[bytes]],
+        finish: Callable[[], Awaitable[None]],
+        close: Callable[[], None],
+    ) -> None:
+        self._read = read
+        self._finish = finish
+        self._closers = [close]
+        self._loop = asyncio.get_running_loop()
+        self.closed = False
+        self.owner: object = None  # what must not be freed while this is read
+
+    async def read(self) -> bytes:
+        """Give the next bytes; ``b""`` at the end."""
+        return b"" if self.closed else await self._read()
+
+    async def finish(self) -> None:
+        """Give the connection back after the last of the content, to be used again."""
+        try:
+            await self._finish()
+        finally:
+            self.close()
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """Have something done once, when the stream closes."""
+        if self.closed:
+            call()
+        else:
+            self._closers.append(call)
+
+    def close(self) -> None:
+        """Give the connection back; harmless when it was given back before."""
+        if not self.closed:
+            self.closed = True
+            _call_all(self._closers)
+
+    def __del__(self) -> None:
+        if not self.closed:
+            # Dropped without being closed: its loop alone may touch the connection.
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and its sockets with it
+                self._loop.call_soon_threadsafe(_call_all, self._closers)
+
+
+def _call_all(calls: list[Callable[[], None]]) -> None:
+    for call in calls:
+        call()
+
+
+_NOT_PARSED: Final = object()
+
+
+@attrs.define(kw_only=True, eq=False)
+class Response:
+    """One answer of the gateway, whatever its status.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The answer's headers.
+        body: The whole body, or None while it is a stream.
+        stream: The body as it arrives; only of a streamed call with a status below 400.
+        attempts: Requests that it took.
+        elapsed: Seconds from the call to this answer.
+    """
+
+    status: int
+    headers: Headers
+    body: Body | None = None
+    stream: ByteStream | None = attrs.field(default=None, repr=False)
+    attempts: int = 1
+    elapsed: float = 0.0
+    _error: Any = attrs.field(default=_NOT_PARSED, repr=False, init=False)
+
+    @property
+    def error(self) -> ErrorBody | None:
+        """The error body, parsed when first asked for; None where there is none."""
+        if self._error is _NOT_PARSED:
+            try:
+                self._error = error_body(self.json())
+            except ValueError:
+                self._error = None
+        return self._error  # type: ignore[no-any-return]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the gateway asks to wait; None where it does not ask.
+
+        ``X-RateLimit-Reset`` comes on every answer, so it counts only on a rate limit's 429.
+        """
+        text = self.headers.get("retry-after")
+        if text is not None:
+            return _seconds_of(text)
+        error = self.error
+        if self.status == 429 and error is not None and error.is_("rate_limit_exceeded"):
+            return self.meta.rate_limit.reset
+        return None
+
+    @property
+    def meta(self) -> Meta:
+        """What the gateway said beside the body."""
+        return Meta(self.status, self.headers, self.attempts, self.elapsed)
+
+    def json(self) -> Any:
+        """Give the decoded body; None where it is empty.
+
+        Raises:
+            ValueError: the body is not JSON.
+        """
+        if self.body is None or not self.body.data:
+            return None
+        return msgspec.json.decode(self.body.data)
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""The rest of the chain, as a middleware sees it."""
+
+Middleware: TypeAlias = Callable[[Request, Handler], Awaitable[Response]]
+"""``async (request, call_next) -> response``: looks at, changes, repeats or answers a call.
+
+Example:
+    >>> async def tag(request, call_next):
+    ...     return await call_next(request.with_headers({"X-Team": "search"}))
+"""
