@@ -1,0 +1,1 @@
+"""The chain that every call goes through, a module a concern."""

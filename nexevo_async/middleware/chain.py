@@ -1,0 +1,41 @@
+"""The chain's order, and how it is built into one callable."""
+
+from collections.abc import Sequence
+
+from nexevo_async.messages import Handler, Middleware, Request, Response
+from nexevo_async.middleware.auth import auth
+from nexevo_async.middleware.deadline import deadline
+from nexevo_async.middleware.idempotency import idempotency
+from nexevo_async.middleware.telemetry import telemetry
+
+
+def build(
+    *,
+    transport: Handler,
+    retry: Middleware,
+    limits: Middleware,
+    middleware: Sequence[Middleware] = (),
+    attempt_middleware: Sequence[Middleware] = (),
+) -> Handler:
+    """Give the handler that sends a request through the whole chain, outermost first."""
+    handler = transport
+    order = (
+        *middleware,
+        deadline,
+        idempotency,
+        retry,
+        limits,
+        *attempt_middleware,
+        auth,
+        telemetry,
+    )
+    for link in reversed(order):
+        handler = _linked(link, handler)
+    return handler
+
+
+def _linked(link: Middleware, call_next: Handler) -> Handler:
+    async def handler(request: Request) -> Response:
+        return await link(request, call_next)
+
+    return handler

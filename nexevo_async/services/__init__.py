@@ -1,0 +1,1 @@
+"""The coroutines that users call, a module a resource."""

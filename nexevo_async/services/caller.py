@@ -1,0 +1,173 @@
+"""How a service calls: an operation and its arguments to a request, and through the chain."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, final
+from urllib.parse import urlencode
+
+import attrs
+
+from nexevo_async.codec import answers, json
+from nexevo_async.codec.answers import Amend
+from nexevo_async.config import (
+    CALL_OPTIONS,
+    CallKind,
+    CallOptions,
+    ClientConfig,
+    EffectiveTimeouts,
+    Timeouts,
+    checked_headers,
+    checked_max_retries,
+    checked_timeouts,
+)
+from nexevo_async.contract import checks
+from nexevo_async.contract.model import Model
+from nexevo_async.contract.operation import Operation
+from nexevo_async.headers import Headers
+from nexevo_async.messages import Body, Handler, Request, Response, Route
+from nexevo_async.pagination import AsyncPage
+from nexevo_async.unset import UNSET
+from nexevo_async.version import VERSION
+
+M = TypeVar("M", bound=Model)
+
+_COMMON: Final = {"User-Agent": f"nexevo-python/{VERSION}"}
+_ANSWER: Final = {"Accept": "application/json"}
+_EVENTS: Final = {"Accept": "text/event-stream"}
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+@functools.lru_cache(maxsize=256)
+def _effective(timeouts: Timeouts, kind: CallKind) -> EffectiveTimeouts:
+    return timeouts.effective(kind)
+
+
+def query_string(parameters: Mapping[str, Any]) -> str:
+    """Give the encoded query of the parameters that are given."""
+    given = {k: v for k, v in parameters.items() if v is not UNSET and v is not None}
+    if not given:
+        return ""
+    return urlencode({k: str(v).lower() if isinstance(v, bool) else v for k, v in given.items()})
+
+
+def body(members: Mapping[str, Any], options: CallOptions) -> Body:
+    """Give the JSON body of the members that are given, and of ``extra_body``."""
+    return json.encode(members, options.get("extra_body"))
+
+
+@final
+class Caller:
+    """Sends the calls of one client, or of one view of it."""
+
+    def __init__(self, config: ClientConfig, handler: Handler) -> None:
+        self.config: Final = config
+        self._handler: Final = handler
+        self._headers: Final = {
+            (stream, has_body): Headers(
+                {**_COMMON, **(_EVENTS if stream else _ANSWER), **(_JSON if has_body else {})}
+            ).with_(config.headers)
+            for stream in (False, True)
+            for has_body in (False, True)
+        }
+
+    async def send(
+        self,
+        operation: Route,
+        path: str,
+        *,
+        query: str = "",
+        body: Body | None = None,
+        stream: bool = False,
+        options: CallOptions,
+    ) -> tuple[Request, Response]:
+        """Send a call through the chain, and give its request with the answer."""
+        kind: CallKind = (
+            "stream" if stream else "generation" if operation.resend == "generation" else "plain"
+        )
+        request = Request(
+            operation=operation,
+            path=path,
+            query=query,
+            headers=self._headers[stream, body is not None],
+            body=body,
+            stream=stream,
+            timeouts=_effective(self.config.timeouts, kind),
+            max_retries=self.config.max_retries,
+            config=self.config,
+        )
+        if options:
+            request = _with_options(request, options, kind)
+        return request, await self._handler(request)
+
+    async def one(
+        self,
+        operation: Operation[M],
+        path: str,
+        *,
+        query: str = "",
+        body: Body | None = None,
+        options: CallOptions,
+        amend: Amend | None = None,
+    ) -> M:
+        """Send a call, and give the model that its answer holds."""
+        request, response = await self.send(
+            operation, path, query=query, body=body, options=options
+        )
+        return answers.one(operation, request, response, amend)
+
+    async def page(
+        self, operation: Operation[M], path: str, *, query: Mapping[str, Any], options: CallOptions
+    ) -> AsyncPage[M]:
+        """Send a call, and give the page that its answer holds."""
+
+        async def fetch(cursor: str | None) -> answers.PageContent[M]:
+            given = query if cursor is None else {**query, "cursor": cursor}
+            request, response = await self.send(
+                operation, path, query=query_string(given), options=options
+            )
+            return answers.page(operation, request, response)
+
+        return AsyncPage(await fetch(None), fetch, operation.name)
+
+    async def nothing(
+        self,
+        operation: Operation[None],
+        path: str,
+        *,
+        body: Body | None = None,
+        options: CallOptions,
+    ) -> None:
+        """Send a call whose answer is empty."""
+        request, response = await self.send(operation, path, body=body, options=options)
+        answers.check(request, response)
+
+
+def _with_options(request: Request, options: CallOptions, kind: CallKind) -> Request:
+    changes: dict[str, Any] = {}
+    for name in options:
+        if name not in CALL_OPTIONS:
+            raise TypeError(
+                f"{request.operation.name} has no argument {name!r}; beside its own it takes "
+                f"{', '.join(sorted(CALL_OPTIONS))}"
+            )
+    if "timeouts" in options:
+        timeouts = checked_timeouts(options["timeouts"]).over(request.config.timeouts)
+        changes["timeouts"] = _effective(timeouts, kind)
+    if "max_retries" in options:
+        changes["max_retries"] = checked_max_retries(options["max_retries"])
+    if "idempotent" in options:
+        changes["idempotent"] = checks.boolean("idempotent", options["idempotent"])
+    if "idempotency_key" in options:
+        changes["idempotency_key"] = checks.idempotency_key(
+            "idempotency_key", options["idempotency_key"]
+        )
+    if "extra_headers" in options:
+        changes["headers"] = request.headers.with_(
+            checked_headers("extra_headers", options["extra_headers"])
+        )
+    if "extra_query" in options:
+        extra = query_string(options["extra_query"])
+        changes["query"] = f"{request.query}&{extra}" if request.query else extra
+    if "extra_body" in options and request.body is None:
+        raise ValueError(f"{request.operation.name} sends no body: extra_body has no place in it")
+    return attrs.evolve(request, **changes)

@@ -1,0 +1,210 @@
+"""An aiohttp session: values in, values out; none of aiohttp's types or errors leaves it."""
+
+import asyncio
+import functools
+import socket
+import ssl
+from typing import Any, Final, final
+
+import aiohttp
+from yarl import URL
+
+from nexevo_async.config import ClientConfig
+from nexevo_async.errors import APIConnectionError, APITimeoutError, TimeoutLimit
+from nexevo_async.headers import Headers
+from nexevo_async.messages import Body, ByteStream, Request, Response
+
+_AFTER_DONE: Final = 0.05
+"""Seconds that a stream's last bytes may take to come after its terminator."""
+
+
+class _LostError(Exception):
+    """A connection was lost; not an error that aiohttp would answer by sending again, silently."""
+
+
+async def _no_silent_resend(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise _LostError(str(error) or type(error).__name__) from None
+
+
+# RuntimeError is how aiohttp says that a connection is closed, or its session.
+_FAILURES: Final = (aiohttp.ClientError, _LostError, OSError, ValueError, RuntimeError)
+
+
+@functools.lru_cache(maxsize=64)
+def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
+
+
+@functools.lru_cache(maxsize=256)
+def _url(text: str) -> URL:
+    return URL(text, encoded=True)
+
+
+def _kept_alive_socket(info: tuple[Any, ...]) -> socket.socket:
+    """Give a socket that notices a peer which a NAT on the way has forgotten."""
+    made = socket.socket(family=info[0], type=info[1], proto=info[2])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return made
+
+
+@final
+class Session:
+    """The connections of one event loop."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        self._session: aiohttp.ClientSession | None = None
+
+    def start(self, config: ClientConfig) -> None:
+        """Make the session, in its loop."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # the seats are the limit
+                ssl=self._context if self._context is not None else True,
+                keepalive_timeout=config.limits.keepalive,
+                socket_factory=_kept_alive_socket,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_no_silent_resend,),
+            auto_decompress=True,
+        )
+
+    async def send(self, request: Request, proxy: str | None) -> Response:
+        """Send one request.
+
+        Raises:
+            APIConnectionError: no whole answer came back.
+        """
+        assert self._session is not None  # noqa: S101 - start() was called
+        progress = request.progress
+        progress.attempts += 1
+        progress.phase = "connecting, sending or waiting for the answer"
+        try:
+            response = await self._session.request(
+                request.operation.method,
+                _url(
+                    f"{request.config.base_url}{request.path}?{request.query}"
+                    if request.query
+                    else f"{request.config.base_url}{request.path}"
+                ),
+                headers=request.headers.pairs,
+                data=None if request.body is None else request.body.data,
+                allow_redirects=False,
+                proxy=proxy,
+                timeout=_client_timeout(request.timeouts.connect, request.timeouts.read),
+            )
+            if request.stream and response.status < 400:
+                return Response(
+                    status=response.status,
+                    headers=Headers(response.headers),
+                    stream=_stream(response, request),
+                    attempts=progress.attempts,
+                    elapsed=progress.elapsed,
+                )
+            progress.phase = "reading the answer"
+            async with response:
+                body = Body(await response.read())
+            return Response(
+                status=response.status,
+                headers=Headers(response.headers),
+                body=body,
+                attempts=progress.attempts,
+                elapsed=progress.elapsed,
+            )
+        except _FAILURES as error:
+            failure = _failure(request, error)
+        except asyncio.CancelledError:
+            _doubt(request)
+            raise
+        # Raised where aiohttp's own error, whose traceback holds the headers, is not its context.
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def discard(self) -> None:
+        """Drop the connections of a loop that was closed before them: there is nobody to wait."""
+        closing = self.aclose()
+        try:
+            closing.send(None)
+        except StopIteration:
+            return
+        closing.close()
+
+
+def _doubt(request: Request) -> None:
+    if request.operation.method != "GET":
+        request.progress.outcome_unknown = True
+
+
+def _stream(response: aiohttp.ClientResponse, request: Request) -> ByteStream:
+    async def read() -> bytes:
+        request.progress.phase = "reading the stream"
+        try:
+            return await response.content.readany()
+        except _FAILURES as error:
+            failure = _failure(request, error)
+        raise failure
+
+    async def finish() -> None:
+        try:
+            async with asyncio.timeout(_AFTER_DONE):
+                await response.content.readany()
+        except _FAILURES:
+            pass
+        response.release()
+
+    return ByteStream(read=read, finish=finish, close=response.close)
+
+
+def _failure(request: Request, error: Exception) -> APIConnectionError:
+    """Give our error for one of aiohttp's: the cause as text, the limit by name."""
+    never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    if not never_sent:
+        _doubt(request)
+    unknown = request.progress.outcome_unknown
+    call = f"{request.operation.name} to {request.config.base_url}"
+    doubt = " The gateway may have carried it out: look before you repeat it." if unknown else ""
+    tail = f"[{request.summary()}]{doubt}"
+    facts = {**request.described(), "outcome_unknown": unknown, "never_sent": never_sent}
+
+    def timed_out(limit: TimeoutLimit, seconds: float | None, what: str) -> APITimeoutError:
+        return APITimeoutError(
+            f"{call} {what} within {limit}={seconds or 0:g} s. {tail} "
+            f"Give it longer with timeouts=Timeouts({limit}=…).",
+            limit=limit,
+            limit_seconds=seconds or 0,
+            **facts,
+        )
+
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return timed_out("connect", request.timeouts.connect, "could not connect")
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return timed_out("read", request.timeouts.read, "got no more bytes")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return APIConnectionError(
+            f"{call} failed: its certificate is not trusted ({error.certificate_error}). {tail} "
+            "Behind a company's proxy, name its authority with tls=TLS(ca_file=…) "
+            "or SSL_CERT_FILE.",
+            retryable=False,
+            **facts,
+        )
+    phase = "could not connect" if never_sent else "lost the connection"
+    return APIConnectionError(
+        f"{call} {phase}: {error or type(error).__name__}. {tail} "
+        "Check the network, the proxy settings and base_url.",
+        retryable=not isinstance(error, (aiohttp.InvalidURL, aiohttp.ClientConnectorSSLError)),
+        **facts,
+    )

@@ -1,0 +1,321 @@
+"""What happens on real sockets, counted at the server."""
+
+import asyncio
+import gc
+import socket
+import threading
+import time
+import warnings
+from typing import Any
+
+import pytest
+from raw_server import drop, error, events, reply, serving, silence
+
+from nexevo_async import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncNexevo,
+    ClientClosedError,
+    ConfigurationError,
+    Limits,
+    Timeouts,
+)
+
+MESSAGES = [{"role": "user", "content": "Hello!"}]
+
+
+def client_of(server: Any, **config: Any) -> AsyncNexevo:
+    return AsyncNexevo("sk-xc-canary", base_url=server.base_url, **{"max_retries": 0, **config})
+
+
+class TestLostConnections:
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda c: c.conversations.get("c"),
+            lambda c: c.conversations.delete("c"),
+            lambda c: c.conversations.update("c", title="x"),
+            lambda c: c.conversations.create(),
+            lambda c: c.request("PUT", "/x", json={}),
+        ],
+        ids=["GET", "DELETE", "PATCH", "POST", "PUT"],
+    )
+    async def test_aiohttp_does_not_resend_behind_our_back(self, call):
+        async with serving(reply(), drop(), reply()) as server, client_of(server) as client:
+            await client.conversations.get("c")
+            with pytest.raises(APIConnectionError) as caught:
+                await call(client)
+            assert len(server.seen) == 2
+            assert server.seen[0].connection == server.seen[1].connection
+            assert caught.value.attempts == 1
+            assert caught.value.outcome_unknown is (caught.value.method != "GET")
+            assert "lost the connection" in str(caught.value)
+
+    async def test_an_idempotent_call_goes_through_on_a_new_connection(self):
+        async with serving(reply(), drop(), reply()) as server:
+            async with client_of(server, max_retries=2) as client:
+                await client.conversations.get("c")
+                conv = await client.conversations.get("c")
+            assert conv.meta.attempts == 2
+            assert [seen.connection for seen in server.seen] == [1, 1, 2]
+
+    async def test_a_refused_connection_was_never_sent(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            async with AsyncNexevo("k", base_url=f"http://127.0.0.1:{port}/v1") as client:
+                with pytest.raises(APIConnectionError, match="could not connect") as caught:
+                    await client.conversations.create(max_retries=1)
+        assert (caught.value.attempts, caught.value.never_sent) == (2, True)
+        assert caught.value.outcome_unknown is False
+
+
+class TestTimeouts:
+    async def test_read_is_between_bytes_and_says_so(self):
+        async with serving(silence()) as server, client_of(server) as client:
+            with pytest.raises(APITimeoutError, match=r"read=0.1 s.*Timeouts\(read=…\)") as caught:
+                await client.conversations.create(timeouts=Timeouts(read=0.1))
+        assert (caught.value.limit, caught.value.limit_seconds) == ("read", 0.1)
+        assert caught.value.outcome_unknown
+
+    async def test_total_ends_an_answer_that_drips(self):
+        async def drip(writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(1000):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+        async with serving(drip) as server, client_of(server) as client:
+            began = time.monotonic()
+            with pytest.raises(APITimeoutError, match=r"total=0.3 s; it was reading the answer"):
+                await client.models.list(timeouts=Timeouts(total=0.3))
+            assert 0.3 <= time.monotonic() - began < 0.6
+
+    async def test_total_spans_the_attempts_and_their_waits(self):
+        async with serving(error(503, "unavailable")) as server:
+            client = client_of(server, max_retries=50, timeouts=Timeouts(total=0.4))
+            began = time.monotonic()
+            with pytest.raises((APIStatusError, APITimeoutError)):
+                await client.models.list()
+            assert time.monotonic() - began < 0.7
+            await client.aclose()
+
+    async def test_connect_has_a_limit_of_its_own(self):
+        with socket.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            port = full.getsockname()[1]
+            waiting = []
+            for _ in range(3):  # fills the backlog: the next is left without an answer
+                waiting.append(socket.socket())
+                waiting[-1].setblocking(False)
+                waiting[-1].connect_ex(("127.0.0.1", port))
+            async with AsyncNexevo(
+                "k", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0
+            ) as client:
+                with pytest.raises(APITimeoutError, match=r"connect=0.2 s") as caught:
+                    await client.conversations.create(timeouts=Timeouts(connect=0.2))
+            assert (caught.value.limit, caught.value.outcome_unknown) == ("connect", False)
+            for made in waiting:
+                made.close()
+
+    async def test_pool_says_how_full_it_is(self):
+        limits = Limits(max_connections=2, max_streams=1)
+        async with serving(silence()) as server, client_of(server, limits=limits) as client:
+            busy = [asyncio.create_task(client.models.list()) for _ in range(2)]
+            await server.until(lambda: len(server.seen) == 2)
+            with pytest.raises(APITimeoutError) as caught:
+                await client.models.list(timeouts=Timeouts(pool=0.1))
+            assert caught.value.limit == "pool"
+            assert "2 of 2 seats in use, the oldest for 0." in str(caught.value)
+            assert len(server.seen) == 2
+            for task in busy:
+                task.cancel()
+            await asyncio.gather(*busy, return_exceptions=True)
+
+
+class TestSeats:
+    async def test_streams_leave_seats_to_plain_calls(self):
+        limits = Limits(max_connections=3, max_streams=2)
+        held = events(b'data: {"choices":[]}\n\n', hold=True)
+        async with serving(held, held, reply()) as server:
+            client = client_of(server, limits=limits)
+            streams = [
+                await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+                for _ in range(2)
+            ]
+            third = asyncio.create_task(
+                client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+            )
+            await asyncio.sleep(0.05)
+            for _ in range(5):
+                await client.conversations.get("c")
+            assert not third.done()
+            assert len(server.seen) == 7
+            await streams[0].aclose()
+            (await third).close()
+            await streams[1].aclose()
+            await client.aclose()
+
+    async def test_a_thousand_calls_on_ten_seats_are_fair_and_leave_none_held(self):
+        order: list[int] = []
+        async with serving(reply()) as server:
+            client = client_of(server, limits=Limits(max_connections=10))
+
+            async def call(n: int) -> None:
+                await client.conversations.get("c")
+                order.append(n)
+
+            tasks = [asyncio.create_task(call(n)) for n in range(1000)]
+            for task in tasks[500:600]:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert sum(isinstance(r, asyncio.CancelledError) for r in results) == 100
+            assert max(abs(n - m) for n, m in zip(order, sorted(order), strict=True)) < 30
+            assert server.connections == 10
+            await asyncio.gather(*(client.conversations.get("c") for _ in range(10)))
+            await client.aclose()
+
+
+class TestOneOrigin:
+    async def test_a_redirect_is_an_error_that_names_its_target(self):
+        away = reply(b"", 307, ["Location: http://elsewhere.example/v1?secret=1"])
+        async with serving(away) as server, client_of(server) as client:
+            with pytest.raises(APIStatusError, match="redirects to http://elsewhere.example/v1,"):
+                await client.models.list()
+            assert len(server.seen) == 1
+
+    async def test_cookies_are_not_kept(self):
+        async with serving(reply(headers=["Set-Cookie: a=b"])) as server:
+            async with client_of(server) as client:
+                await client.conversations.get("c")
+                await client.conversations.get("c")
+            assert [seen.header("cookie") for seen in server.seen] == [None, None]
+
+    async def test_an_id_cannot_lead_to_another_path(self):
+        async with serving(reply()) as server, client_of(server) as client:
+            await client.conversations.get("a/../b?c=d#e%2F é")
+            assert server.seen[0].target == "/v1/conversations/a%2F..%2Fb%3Fc%3Dd%23e%252F%20%C3%A9"
+            for bad in ("", ".", "..", "a\nb", "a\x00", "\ud800"):
+                with pytest.raises(ValueError, match="conversation_id"):
+                    await client.conversations.get(bad)
+            assert len(server.seen) == 1
+
+
+async def test_connections_are_kept_alive_against_forgetful_nats():
+    async with serving(reply()) as server, client_of(server) as client:
+        made: list[socket.socket] = []
+        original = socket.socket
+
+        class Watched(original):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                made.append(self)
+
+        await client.conversations.get("c")  # imports the session's module first
+        await client.aclose()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("nexevo_async.transport.session.socket.socket", Watched)
+            async with client_of(server) as second:
+                await second.conversations.get("c")
+                (ours,) = [s for s in made if s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+                values = [
+                    ours.getsockopt(socket.IPPROTO_TCP, option)
+                    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                ]
+        assert values == [60, 30, 5]
+
+
+class TestLoops:
+    def test_one_client_works_from_many_loops_and_closes_itself_with_each(self):
+        ended: list[int] = []
+
+        async def serve(started: threading.Event, stop: threading.Event, ports: list[Any]) -> None:
+            async with serving(reply()) as server:
+                ports.append(server)
+                started.set()
+                await asyncio.to_thread(stop.wait)
+
+        started, stop, servers = threading.Event(), threading.Event(), []
+        thread = threading.Thread(target=lambda: asyncio.run(serve(started, stop, servers)))
+        thread.start()
+        started.wait()
+        client = client_of(servers[0])
+
+        async def call() -> None:
+            await asyncio.gather(*(client.conversations.get("c") for _ in range(5)))
+            ended.append(1)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for _ in range(3):
+                asyncio.run(call())
+            threads = [threading.Thread(target=lambda: asyncio.run(call())) for _ in range(4)]
+            for one in threads:
+                one.start()
+            for one in threads:
+                one.join()
+            gc.collect()
+        deadline = time.monotonic() + 2
+        while servers[0].open and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (len(ended), servers[0].open) == (7, 0)
+        stop.set()
+        thread.join()
+
+    async def test_a_dropped_client_closes_its_connections(self):
+        async with serving(reply()) as server:
+            await client_of(server).conversations.get("c")
+            gc.collect()
+            await server.until(lambda: server.open == 0)
+
+    async def test_a_view_outlives_its_client_and_closes_nothing(self):
+        async with serving(reply()) as server:
+            client = client_of(server)
+            view = client.with_options(max_retries=1)
+            async with client.with_options(max_retries=2) as other:
+                await other.conversations.get("c")
+            del client, other
+            gc.collect()
+            await view.conversations.get("c")
+            assert server.connections == 1
+
+    async def test_a_closed_client_says_so(self):
+        async with serving(reply(), reply(), silence()) as server:
+            client = client_of(server)
+            await client.conversations.get("c")
+            view = client.with_options(max_retries=1)
+            await view.conversations.get("c")
+            under_way = asyncio.create_task(client.conversations.get("c"))
+            await server.until(lambda: len(server.seen) == 3)
+            await client.aclose()
+            await client.aclose()
+            for call in (under_way, client.models.list(), view.models.list()):
+                with pytest.raises(ClientClosedError, match="is closed"):
+                    await call
+            await server.until(lambda: server.open == 0)
+
+
+class TestKeys:
+    async def test_a_missing_key_fails_the_call_and_says_where_it_looked(self, monkeypatch):
+        monkeypatch.delenv("NEXEVO_API_KEY", raising=False)
+        async with serving(reply()) as server:
+            client = AsyncNexevo(base_url=server.base_url)
+            with pytest.raises(ConfigurationError, match=r"api_key=.*NEXEVO_API_KEY"):
+                await client.models.list()
+            for bad in ("", " ", "Bearer sk-xc-1", "sk-xc-1\n"):
+                monkeypatch.setenv("NEXEVO_API_KEY", bad)
+                with pytest.raises(ConfigurationError, match="NEXEVO_API_KEY"):
+                    await client.models.list()
+            assert server.seen == []
+            monkeypatch.setenv("NEXEVO_API_KEY", "sk-xc-env")
+            await client.conversations.get("c")
+            assert server.seen[0].header("authorization") == "Bearer sk-xc-env"
+
+    @pytest.mark.parametrize("bad", ["", "  ", "Bearer sk-canary", "sk-canary\n", "sk-\u00e9canary"])
+    def test_a_key_that_cannot_work_is_refused_without_being_shown(self, bad):
+        with pytest.raises(ValueError, match="api_key") as caught:
+            AsyncNexevo(bad)
+        assert "canary" not in str(caught.value)
