@@ -244,7 +244,7 @@ class AsyncNexevo:
             >>> response.json()["object"]
             'list'
         """
-        method = checks.string("method", method).upper()
+        method = checks.http_method("method", method)
         route = Route(
             name=f"request {method}",
             method=method,

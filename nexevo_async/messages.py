@@ -130,6 +130,12 @@ class Request:
             f"{self.progress.elapsed:.2f} s"
         )
 
+    def doubt(self) -> str:
+        """Give the sentence that warns when the gateway may have acted; empty where it can't."""
+        if not self.progress.outcome_unknown:
+            return ""
+        return " The outcome is unknown: the gateway may have done it. Look before you repeat it."
+
     def described(self) -> dict[str, Any]:
         """Give what every error of this call says about it."""
         return {

@@ -12,7 +12,7 @@ class Seen:
     """A request as it came in."""
 
     target: str
-    head: str
+    head: str = attrs.field(repr=False)
     body: bytes
     connection: int
 

@@ -52,13 +52,11 @@ def status_error(
     facts = " ".join([str(response.status), *names])
     parameter = f" (param {error.param})" if error and error.param else ""
     trace = f", trace id {response.meta.trace_id}" if response.meta.trace_id else ""
-    unknown = request.progress.outcome_unknown
-    doubt = " An earlier attempt may have been carried out." if unknown else ""
     advice = f" {_NEXT_STEP[cls]}" if cls in _NEXT_STEP else ""
     return cls(
         f"{request.operation.name} failed with {facts}: "
         f"{(said or 'no message').removesuffix('.')}{parameter}. "
-        f"[{request.summary()}{trace}]{doubt}{advice}",
+        f"[{request.summary()}{trace}]{request.doubt()}{advice}",
         status=response.status,
         code=error.code if error else None,
         type=error.type if error else None,
@@ -66,7 +64,7 @@ def status_error(
         details=error.details if error else None,
         trace_id=response.meta.trace_id,
         retry_after=response.retry_after,
-        outcome_unknown=unknown,
+        outcome_unknown=request.progress.outcome_unknown,
         partial=partial,
         **request.described(),
     )

@@ -123,6 +123,14 @@ def idempotency_key(name: str, value: object) -> str:
     return key
 
 
+def http_method(name: str, value: object) -> str:
+    """Give the HTTP method in capitals."""
+    method = string(name, value)
+    if not (method.isascii() and method.isalpha()):
+        raise ValueError(f"{name} must be an HTTP method such as GET, not {value!r}")
+    return method.upper()
+
+
 def boolean(name: str, value: object) -> bool:
     """Give the bool, or say that it is none."""
     if not isinstance(value, bool):

@@ -24,14 +24,9 @@ async def deadline(request: Request, call_next: Handler) -> Response:
 def total_timeout(request: Request, total: float) -> APITimeoutError:
     """Give the error for a call that took longer than its total time."""
     progress = request.progress
-    doubt = (
-        " The gateway may have carried it out: look before you repeat it."
-        if progress.outcome_unknown
-        else ""
-    )
     return APITimeoutError(
         f"{request.operation.name} was not done within total={total:g} s; "
-        f"it was {progress.phase}. [{request.summary()}]{doubt} "
+        f"it was {progress.phase}. [{request.summary()}]{request.doubt()} "
         "Give it longer with timeouts=Timeouts(total=…).",
         limit="total",
         limit_seconds=total,

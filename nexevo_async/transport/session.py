@@ -176,8 +176,7 @@ def _failure(request: Request, error: Exception) -> APIConnectionError:
         _doubt(request)
     unknown = request.progress.outcome_unknown
     call = f"{request.operation.name} to {request.config.base_url}"
-    doubt = " The gateway may have carried it out: look before you repeat it." if unknown else ""
-    tail = f"[{request.summary()}]{doubt}"
+    tail = f"[{request.summary()}]{request.doubt()}"
     facts = {**request.described(), "outcome_unknown": unknown, "never_sent": never_sent}
 
     def timed_out(limit: TimeoutLimit, seconds: float | None, what: str) -> APITimeoutError:
