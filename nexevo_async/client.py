@@ -232,7 +232,7 @@ class AsyncNexevo:
             **options: See `CallOptions`.
 
         Returns:
-            The answer: ``.json()``, ``.status``, ``.headers``, ``.meta``.
+            The answer, with ``.json()``, ``.status``, ``.headers`` and ``.meta``.
 
         Raises:
             TypeError: An argument has the wrong type.

@@ -330,3 +330,22 @@ class ClientConfig:
     tls: TLS | None
     proxy: str | None = attrs.field(repr=lambda value: "None" if value is None else "<proxy>")
     headers: Headers
+
+
+@attrs.frozen(kw_only=True)
+class CallSettings:
+    """What holds for one call: the client's settings, and over them the call's own.
+
+    Attributes:
+        client: What the client was told.
+        timeouts: The four limits.
+        max_retries: How often the call may be sent again.
+        idempotent: True when the caller says that repeating the call is harmless.
+        idempotency_key: The caller's own key, or None.
+    """
+
+    client: ClientConfig
+    timeouts: EffectiveTimeouts
+    max_retries: int
+    idempotent: bool = False
+    idempotency_key: str | None = None

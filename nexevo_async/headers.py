@@ -73,9 +73,15 @@ class Headers(Mapping[str, str]):
 
     def with_(self, added: Mapping[str, str]) -> "Headers":
         """Give these headers and ``added``, which wins where both name one."""
-        names = {name.lower() for name in added}
-        kept = [pair for pair in self._pairs if pair[0].lower() not in names]
-        return Headers([*kept, *added.items()])
+        index = self._by_name()
+        new = {name.lower(): value for name, value in added.items()}
+        kept = self._pairs
+        if not index.keys().isdisjoint(new):
+            kept = [pair for pair in kept if pair[0].lower() not in new]
+        headers = object.__new__(Headers)
+        headers._pairs = (*kept, *added.items())
+        headers._index = index | new
+        return headers
 
     def shown(self) -> dict[str, str]:
         """Give the headers for a log: the value of any that is not known to be harmless is ***."""

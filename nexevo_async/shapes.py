@@ -16,9 +16,11 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     """Say whether an argument is a mapping."""
-    return isinstance(value, Mapping)
+    return isinstance(value, (dict, Mapping))  # the quick answer first
 
 
 def is_series(value: object) -> TypeGuard[Iterable[Any]]:
     """Say whether an argument can be a list: a text or a mapping in its place is a mistake."""
+    if isinstance(value, (list, tuple)):  # the quick answer first
+        return True
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))

@@ -28,11 +28,15 @@ _DONE: Final = b"[DONE]"
 
 def with_generation_id(completion: dict[str, Any], response: Response) -> None:
     """Add ``nexevo.generation_id`` from the header where the body does not have it."""
-    generation_id = response.headers.get("x-nexevo-generation-id")
-    added: Any = completion.get("nexevo")
-    if generation_id is None or (is_object(added) and added.get("generation_id")):
+    added: object = completion.get("nexevo")
+    if is_object(added) and added.get("generation_id"):
         return
-    completion["nexevo"] = {**(added or {}), "generation_id": generation_id}
+    generation_id = response.meta.generation_id
+    if generation_id is not None:
+        completion["nexevo"] = {
+            **(added if is_object(added) else {}),
+            "generation_id": generation_id,
+        }
 
 
 @final
@@ -76,7 +80,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
 
     @property
     def meta(self) -> Meta:
-        """What the gateway said beside the stream: trace id, generation id, rate limit."""
+        """What the gateway said beside the stream, such as trace and generation id."""
         return self._response.meta
 
     async def final(self) -> ChatCompletion:
@@ -181,7 +185,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         except TimeoutError:
             if not scope.expired():
                 raise
-        raise total_timeout(self._request, self._request.timeouts.total or 0.0)
+        raise total_timeout(self._request, self._request.settings.timeouts.total or 0.0)
 
     def _chunk(self, event: bytes) -> ChatCompletionChunk:
         path, problem = "$", "is not JSON"
@@ -200,9 +204,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             self._request, self._response, f"an event of the stream {problem}", path=path
         )
 
-    def _error(
-        self, cls: type[StreamError], what: str, partial: str | None = None
-    ) -> StreamError:
+    def _error(self, cls: type[StreamError], what: str, partial: str | None = None) -> StreamError:
         if partial is None:
             partial = self.text
         trace = f", trace id {self.meta.trace_id}" if self.meta.trace_id else ""
@@ -224,7 +226,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
 
 def closed_early(stream: ChatStream, partial: str) -> StreamError:
     """Give the error of a stream that is read on after it was closed."""
-    return stream._error(StreamError, "was closed before its end", partial)  # noqa: SLF001
+    return stream._error(StreamError, "was closed before its end", partial)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 @final

@@ -1,6 +1,5 @@
 """An answer to what the call gives back: a model, a page of them, or nothing."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +10,7 @@ from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.failures import decode_error, not_json, status_error
 from nexevo_async.contract.model import Model, declared, with_meta
 from nexevo_async.contract.operation import Operation
+from nexevo_async.errors import DecodeError
 from nexevo_async.messages import Meta, Request, Response
 from nexevo_async.shapes import is_array, is_object
 
@@ -23,15 +23,18 @@ Amend = Callable[[dict[str, Any], Response], None]
 """Adds to a decoded object what the SDK knows from elsewhere, in place."""
 
 
-class _MisfitError(Exception):
-    def __init__(self, path: str, problem: str) -> None:
+class _UnreadableError(Exception):
+    """The body is no JSON, or does not fit: where, and why."""
+
+    def __init__(self, path: str = "", problem: str = "") -> None:
         super().__init__(problem)
-        self.path = path
-        self.problem = problem
+        self._path = path
+        self._problem = problem
 
-
-class _NotJSONError(Exception):
-    pass
+    def told(self, request: Request, response: Response) -> DecodeError:
+        if not self._path:
+            return not_json(request, response)
+        return decode_error(request, response, self._problem, path=self._path)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +47,10 @@ class PageContent(Generic[M]):
     meta: Meta
 
 
+# An error is raised where no local holds the decoded answer: it may be secret, and tracebacks can
+# show locals. The functions below say by an exception of their own what is wrong with it.
+
+
 def one(
     operation: Operation[M], request: Request, response: Response, amend: Amend | None = None
 ) -> M:
@@ -53,8 +60,14 @@ def one(
         APIStatusError: the answer is an error, whatever its status.
         DecodeError: the answer does not fit the model.
     """
-    model: M = _read(request, response, lambda: _one(operation, response, amend))
-    return with_meta(model, response.meta)
+    check(request, response)
+    try:
+        model: M = _one(operation, response, amend)
+    except _UnreadableError as unreadable:
+        error = unreadable.told(request, response)
+    else:
+        return with_meta(model, response.meta)
+    raise error
 
 
 def page(operation: Operation[M], request: Request, response: Response) -> PageContent[M]:
@@ -64,7 +77,12 @@ def page(operation: Operation[M], request: Request, response: Response) -> PageC
         APIStatusError: the answer is an error, whatever its status.
         DecodeError: the answer does not fit.
     """
-    return _read(request, response, lambda: _page(operation, response))
+    check(request, response)
+    try:
+        return _page(operation, response)
+    except _UnreadableError as unreadable:
+        error = unreadable.told(request, response)
+    raise error
 
 
 def check(request: Request, response: Response) -> None:
@@ -82,41 +100,38 @@ def _may_hold_error(response: Response) -> bool:
     return response.body is not None and b'"error"' in response.body.data
 
 
-def _read(request: Request, response: Response, read: Callable[[], R]) -> R:
-    """Read a good answer, or raise the error that says what is wrong with it.
-
-    That error is raised here, where no local holds the decoded answer: it may be secret, and
-    tracebacks can show locals. Below, an exception of their own says what is wrong.
-    """
-    check(request, response)
-    try:
-        return read()
-    except _NotJSONError:
-        error = not_json(request, response)
-    except _MisfitError as misfitting:
-        error = decode_error(request, response, misfitting.problem, path=misfitting.path)
-    raise error
-
-
 def _one(operation: Operation[M], response: Response, amend: Amend | None) -> Any:
+    return _structured(
+        _model(operation),
+        _object(operation, response, amend, json.decode),
+        lambda decode: _object(operation, response, amend, decode),
+        "$",
+    )
+
+
+def _object(
+    operation: Operation[M], response: Response, amend: Amend | None, decode: Decode
+) -> Any:
+    obj = _decoded(response, decode)
+    if is_object(obj):
+        inner: object = obj.get(operation.envelope) if operation.envelope is not None else None
+        if is_object(inner) and declared(_model(operation)).isdisjoint(obj):
+            obj = inner
+        if amend is not None:
+            amend(obj, response)
+    return obj
+
+
+def _model(operation: Operation[M]) -> type[M]:
     assert operation.answer is not None  # noqa: S101 - M is a Model
-    cls = operation.answer
+    return operation.answer
 
-    def content(decode: Decode) -> Any:
-        obj = _decoded(response, decode)
-        if is_object(obj):
-            inner: object = obj.get(operation.envelope or "")
-            if is_object(inner) and declared(cls).isdisjoint(obj):
-                obj = inner
-            if amend is not None:
-                amend(obj, response)
-        return obj
 
-    return _structured(cls, content(json.decode), content, "$")
+def _list_of(model: type[M]) -> type[list[M]]:
+    return list[model]  # type: ignore[valid-type]
 
 
 def _page(operation: Operation[M], response: Response) -> PageContent[M]:
-    assert operation.answer is not None  # noqa: S101 - M is a Model
     obj = _decoded(response, json.decode)
     if is_array(obj):
         members: dict[str, Any] = {"": obj}
@@ -127,16 +142,16 @@ def _page(operation: Operation[M], response: Response) -> PageContent[M]:
         name = next((n for n in (operation.page or "", "data", "items") if n in obj), None)
         root = f"$.{name}"
     else:
-        raise _MisfitError("$", "expected an object or an array")
+        raise _UnreadableError("$", "expected an object or an array")
     if name is None:
-        raise _MisfitError(f"$.{operation.page}", "a required field is missing")
+        raise _UnreadableError(f"$.{operation.page}", "a required field is missing")
 
     def content(decode: Decode) -> Any:
         again = _decoded(response, decode)
         return again[name] if name else again
 
     return PageContent(
-        data=_structured(list[operation.answer], members[name], content, root),  # type: ignore[name-defined]
+        data=_structured(_list_of(_model(operation)), members[name], content, root),
         has_more=_member(members, "has_more", bool) or False,
         next_cursor=_member(members, "next_cursor", str),
         meta=response.meta,
@@ -146,14 +161,16 @@ def _page(operation: Operation[M], response: Response) -> PageContent[M]:
 def _member(members: dict[str, Any], name: str, type_: type[R]) -> R | None:
     value = members.get(name)
     if value is not None and type(value) is not type_:
-        raise _MisfitError(f"$.{name}", f"expected a {type_.__name__}")
+        raise _UnreadableError(f"$.{name}", f"expected a {type_.__name__}")
     return value
 
 
 def _structured(cls: Any, obj: Any, content: Callable[[Decode], Any], root: str) -> Any:
     structure = structurer(cls)
-    with contextlib.suppress(Exception):
+    try:
         return structure(obj)
+    except Exception:  # noqa: BLE001, S110 - it is looked for below
+        pass
     # An amount came as a number, or something is wrong; either way its digits are needed.
     obj = content(json.decode_with_digits)
     try:
@@ -163,11 +180,11 @@ def _structured(cls: Any, obj: Any, content: Callable[[Decode], Any], root: str)
     else:
         json.forget_digits(obj)
         return model
-    raise _MisfitError(root + path[1:], problem)
+    raise _UnreadableError(root + path[1:], problem)
 
 
 def _decoded(response: Response, decode: Decode) -> Any:
     try:
         return decode(b"" if response.body is None else response.body.data)
     except ValueError:
-        raise _NotJSONError from None
+        raise _UnreadableError from None

@@ -26,6 +26,10 @@ _AMOUNT: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*", re.ASCII)
 
 
+# JSON's own types, whose values a model holds just as they came.
+_AS_IT_CAME: Final = (str, int, bool)
+
+
 class WrongTypeError(ValueError):
     """A JSON value is not of the type that the contract says."""
 
@@ -103,9 +107,25 @@ def _is_open_set(cls: Any) -> bool:
     )
 
 
-def _open_set(cls: Any) -> Callable[[Any, Any], str | None]:
-    nullable = type(None) in typing.get_args(cls)
-    return lambda value, _: None if value is None and nullable else _string(value, _)
+def _open_set(cls: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    return _nullable(str | None, converter) if type(None) in typing.get_args(cls) else _string
+
+
+def _is_nullable(cls: Any) -> bool:
+    """Say whether the type is ``X | None``."""
+    args = typing.get_args(cls)
+    return len(args) == 2 and type(None) in args
+
+
+def _nullable(cls: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    inner = next(arg for arg in typing.get_args(cls) if arg is not type(None))
+    structure = converter.get_structure_hook(inner)
+    if inner in _AS_IT_CAME:
+        return lambda value, _: (
+            value if value is None or type(value) is inner else structure(value, inner)
+        )
+    # cattrs' own looks the inner hook up for each value.
+    return lambda value, _: None if value is None else structure(value, inner)
 
 
 def _array(cls: Any, converter: cattrs.Converter) -> Callable[[Any, Any], list[Any]]:
@@ -134,7 +154,9 @@ def _model(cls: type[Model], converter: cattrs.Converter) -> Callable[[Any, Any]
     )
 
     def model(value: Any, _: Any) -> Model:
-        return with_json(structure(_object(value, _), cls), value)
+        if type(value) is not dict:
+            raise _wrong("an object", value)  # pyright: ignore[reportUnknownArgumentType]
+        return with_json(structure(value, cls), value)  # pyright: ignore[reportUnknownArgumentType]
 
     return model
 
@@ -150,6 +172,7 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
         (datetime, _time),
     ):
         converter.register_structure_hook(type_, hook)
+    converter.register_structure_hook_factory(_is_nullable, _nullable)
     converter.register_structure_hook_factory(_is_open_set, _open_set)
     converter.register_structure_hook_factory(is_sequence, _array)
     converter.register_structure_hook_factory(is_mapping, _mapping)
@@ -171,14 +194,14 @@ def structurer(cls: type[T]) -> Callable[[Any], T]:
     The function raises some exception where the JSON does not fit; `misfit` says where. An amount
     of money that came as a number fits only when the JSON was decoded with its digits.
     """
-    untyped: Any = cls
-    return _structurer(untyped)
+    structure = _STRUCTURERS.get(cls)
+    if structure is None:
+        hook = _fast().get_structure_hook(cls)
+        structure = _STRUCTURERS[cls] = lambda obj: hook(obj, cls)
+    return structure
 
 
-@functools.cache
-def _structurer(cls: Any) -> Callable[[Any], Any]:
-    hook = _fast().get_structure_hook(cls)
-    return lambda obj: hook(obj, cls)
+_STRUCTURERS: Final[dict[Any, Callable[[Any], Any]]] = {}
 
 
 def misfit(cls: type[Any], obj: Any) -> tuple[str, str]:

@@ -56,7 +56,8 @@ def status_error(
     return cls(
         f"{request.operation.name} failed with {facts}: "
         f"{(said or 'no message').removesuffix('.')}{parameter}. "
-        f"[{request.summary()}{trace}]{request.doubt()}{advice}",
+        f"[{request.summary()}{trace}]"
+        f"{request.doubt()}{advice}",
         status=response.status,
         code=error.code if error else None,
         type=error.type if error else None,
@@ -97,7 +98,8 @@ def not_json(request: Request, response: Response) -> DecodeError:
 def _excerpt(response: Response) -> str:
     """Give the beginning of a body that is no JSON.
 
-    What calls itself JSON, or begins like it, may be an answer cut off in the middle of a secret: it is not shown.
+    What calls itself JSON, or begins like it, may be cut off in the middle of a secret: it is not
+    shown.
     """
     if response.body is None or "json" in response.headers.get("content-type", ""):
         return ""

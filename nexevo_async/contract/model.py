@@ -27,7 +27,7 @@ class Model:
 
     @property
     def meta(self) -> Meta:
-        """What the gateway said beside this answer: status, ids, usage, rate limit.
+        """What the gateway said beside this answer, such as status, ids, usage and rate limit.
 
         Raises:
             AttributeError: this object is a part of an answer; only what the call returned has it.

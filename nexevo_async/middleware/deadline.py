@@ -6,7 +6,7 @@ from nexevo_async.messages import Handler, Request, Response
 
 async def deadline(request: Request, call_next: Handler) -> Response:
     """End the call, with its retries and waits, when its total time is over."""
-    total = request.timeouts.total
+    total = request.settings.timeouts.total
     if total is None:
         return await call_next(request)
     when = asyncio.get_running_loop().time() + total

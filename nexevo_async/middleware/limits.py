@@ -117,7 +117,7 @@ class Limits:
         return response
 
     async def _seat(self, seats: Seats, request: Request) -> object:
-        limit = request.timeouts.pool
+        limit = request.settings.timeouts.pool
         if limit is None:
             return await seats.take(stream=request.stream)
         scope = asyncio.timeout(limit)

@@ -48,7 +48,7 @@ class Retry:
 
     async def __call__(self, request: Request, call_next: Handler) -> Response:
         """Give the first answer that is final."""
-        policy = request.config.retry
+        policy = request.settings.client.retry
         self._budget.earn(policy)
         retries = 0
         while True:
@@ -72,8 +72,8 @@ class Retry:
 
     def _wait(self, request: Request, retries: int, retry_after: float | None) -> float | None:
         """Give the seconds to wait before the next attempt; None when there is to be none."""
-        policy = request.config.retry
-        if retries >= request.max_retries:
+        policy = request.settings.client.retry
+        if retries >= request.settings.max_retries:
             return None
         longest = min(policy.max_delay, policy.base_delay * 2**retries)
         wait = random.uniform(0, longest)  # noqa: S311 - no secret
@@ -88,7 +88,7 @@ class Retry:
 
 
 def _kind(request: Request) -> str:
-    if request.operation.resend == "once" and request.idempotent:
+    if request.operation.resend == "once" and request.settings.idempotent:
         return "keyed"
     return request.operation.resend
 

@@ -1,5 +1,6 @@
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from nexevo_async.errors import NexevoError
@@ -8,14 +9,18 @@ from nexevo_async.messages import Handler, Request, Response
 _logger: Final = logging.getLogger("nexevo")
 
 
-async def telemetry(request: Request, call_next: Handler) -> Response:
+def telemetry(request: Request, call_next: Handler) -> Awaitable[Response]:
     """Log one line an attempt: at DEBUG when it went well, at INFO when it did not.
 
     The record's ``nexevo`` attribute holds the same as a dict, with those headers that are known
     to be harmless; bodies, queries and the key are in neither.
     """
     if not _logger.isEnabledFor(logging.INFO):
-        return await call_next(request)
+        return call_next(request)
+    return _logged(request, call_next)
+
+
+async def _logged(request: Request, call_next: Handler) -> Response:
     began = time.monotonic()
     try:
         response = await call_next(request)

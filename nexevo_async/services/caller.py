@@ -1,6 +1,5 @@
 """How a service calls: an operation and its arguments to a request, and through the chain."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, final
 from urllib.parse import urlencode
@@ -13,9 +12,8 @@ from nexevo_async.config import (
     CALL_OPTIONS,
     CallKind,
     CallOptions,
+    CallSettings,
     ClientConfig,
-    EffectiveTimeouts,
-    Timeouts,
     checked_headers,
     checked_max_retries,
     checked_timeouts,
@@ -35,11 +33,6 @@ _COMMON: Final = {"User-Agent": f"nexevo-python/{VERSION}"}
 _ANSWER: Final = {"Accept": "application/json"}
 _EVENTS: Final = {"Accept": "text/event-stream"}
 _JSON: Final = {"Content-Type": "application/json"}
-
-
-@functools.lru_cache(maxsize=256)
-def _effective(timeouts: Timeouts, kind: CallKind) -> EffectiveTimeouts:
-    return timeouts.effective(kind)
 
 
 def query_string(parameters: Mapping[str, Any]) -> str:
@@ -62,6 +55,15 @@ class Caller:
     def __init__(self, config: ClientConfig, handler: Handler) -> None:
         self.config: Final = config
         self._handler: Final = handler
+        kinds: tuple[CallKind, ...] = ("plain", "generation", "stream")
+        self._settings: Final = {
+            kind: CallSettings(
+                client=config,
+                timeouts=config.timeouts.effective(kind),
+                max_retries=config.max_retries,
+            )
+            for kind in kinds
+        }
         self._headers: Final = {
             (stream, has_body): Headers(
                 {**_COMMON, **(_EVENTS if stream else _ANSWER), **(_JSON if has_body else {})}
@@ -91,9 +93,7 @@ class Caller:
             headers=self._headers[stream, body is not None],
             body=body,
             stream=stream,
-            timeouts=_effective(self.config.timeouts, kind),
-            max_retries=self.config.max_retries,
-            config=self.config,
+            settings=self._settings[kind],
         )
         if options:
             request = _with_options(request, options, kind)
@@ -143,24 +143,25 @@ class Caller:
 
 
 def _with_options(request: Request, options: CallOptions, kind: CallKind) -> Request:
-    changes: dict[str, Any] = {}
     for name in options:
         if name not in CALL_OPTIONS:
             raise TypeError(
                 f"{request.operation.name} has no argument {name!r}; beside its own it takes "
                 f"{', '.join(sorted(CALL_OPTIONS))}"
             )
+    settings: dict[str, Any] = {}
     if "timeouts" in options:
-        timeouts = checked_timeouts(options["timeouts"]).over(request.config.timeouts)
-        changes["timeouts"] = _effective(timeouts, kind)
+        timeouts = checked_timeouts(options["timeouts"]).over(request.settings.client.timeouts)
+        settings["timeouts"] = timeouts.effective(kind)
     if "max_retries" in options:
-        changes["max_retries"] = checked_max_retries(options["max_retries"])
+        settings["max_retries"] = checked_max_retries(options["max_retries"])
     if "idempotent" in options:
-        changes["idempotent"] = checks.boolean("idempotent", options["idempotent"])
+        settings["idempotent"] = checks.boolean("idempotent", options["idempotent"])
     if "idempotency_key" in options:
-        changes["idempotency_key"] = checks.idempotency_key(
+        settings["idempotency_key"] = checks.idempotency_key(
             "idempotency_key", options["idempotency_key"]
         )
+    changes: dict[str, Any] = {"settings": attrs.evolve(request.settings, **settings)}
     if "extra_headers" in options:
         changes["headers"] = request.headers.with_(
             checked_headers("extra_headers", options["extra_headers"])

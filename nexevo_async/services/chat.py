@@ -1,5 +1,5 @@
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Unpack, final, overload
+from typing import Any, Final, Literal, Unpack, final, overload
 
 from nexevo_async.codec import answers
 from nexevo_async.config import CallOptions
@@ -161,28 +161,29 @@ class Completions:
             >>> text == stream.text
             True
         """
+        members: dict[str, Any] = {
+            "model": checks.string("model", model),
+            "messages": _messages(messages),
+        }
+        if checks.boolean("stream", stream):
+            members["stream"] = True
+        for name, value in (
+            ("temperature", temperature),
+            ("max_tokens", max_tokens),
+            ("top_p", top_p),
+            ("stop", stop),
+            ("tools", tools),
+            ("models", models),
+            ("max_price", max_price),
+            ("provider", provider),
+            ("metadata", metadata),
+        ):
+            if value is not UNSET:
+                members[name] = None if value is None else _CHECKS[name](name, value)
         request, response = await self._caller.send(
             contract.CREATE,
             contract.CREATE.path,
-            body=body(
-                {
-                    "model": checks.string("model", model),
-                    "messages": _messages(messages),
-                    "stream": checks.boolean("stream", stream) or UNSET,
-                    "temperature": checks.nullable(_temperature, "temperature", temperature),
-                    "max_tokens": checks.nullable(checks.whole, "max_tokens", max_tokens),
-                    "top_p": checks.nullable(checks.number, "top_p", top_p),
-                    "stop": stop
-                    if isinstance(stop, str)
-                    else checks.nullable(checks.strings, "stop", stop),
-                    "tools": checks.nullable(checks.json_objects, "tools", tools),
-                    "models": checks.nullable(checks.strings, "models", models),
-                    "max_price": checks.nullable(_max_price, "max_price", max_price),
-                    "provider": checks.nullable(checks.json_object, "provider", provider),
-                    "metadata": checks.nullable(checks.json_object, "metadata", metadata),
-                },
-                options,
-            ),
+            body=body(members, options),
             stream=stream,
             options=options,
         )
@@ -219,3 +220,20 @@ def _max_price(name: str, value: object) -> dict[str, Any]:
     if not is_mapping(value):
         raise TypeError(f'{name} must be a dict such as {{"total": "10"}}')
     return {key: checks.money(f"{name}[{key!r}]", price) for key, price in value.items()}
+
+
+def _stop(name: str, value: object) -> str | list[str]:
+    return value if isinstance(value, str) else checks.strings(name, value)
+
+
+_CHECKS: Final[dict[str, checks.Check[object]]] = {
+    "temperature": _temperature,
+    "max_tokens": checks.whole,
+    "top_p": checks.number,
+    "stop": _stop,
+    "tools": checks.json_objects,
+    "models": checks.strings,
+    "max_price": _max_price,
+    "provider": checks.json_object,
+    "metadata": checks.json_object,
+}

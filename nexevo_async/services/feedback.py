@@ -78,7 +78,7 @@ class Feedback:
             **options: See `CallOptions`.
 
         Returns:
-            The counts: in all, by model and by tag.
+            The counts, in all, by model and by tag.
 
         Raises:
             TypeError: ``days`` is not an int.

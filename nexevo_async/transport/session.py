@@ -93,15 +93,17 @@ class Session:
             response = await self._session.request(
                 request.operation.method,
                 _url(
-                    f"{request.config.base_url}{request.path}?{request.query}"
+                    f"{request.settings.client.base_url}{request.path}?{request.query}"
                     if request.query
-                    else f"{request.config.base_url}{request.path}"
+                    else f"{request.settings.client.base_url}{request.path}"
                 ),
                 headers=request.headers.pairs,
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
                 proxy=proxy,
-                timeout=_client_timeout(request.timeouts.connect, request.timeouts.read),
+                timeout=_client_timeout(
+                    request.settings.timeouts.connect, request.settings.timeouts.read
+                ),
             )
             if request.stream and response.status < 400:
                 return Response(
@@ -175,7 +177,7 @@ def _failure(request: Request, error: Exception) -> APIConnectionError:
     if not never_sent:
         _doubt(request)
     unknown = request.progress.outcome_unknown
-    call = f"{request.operation.name} to {request.config.base_url}"
+    call = f"{request.operation.name} to {request.settings.client.base_url}"
     tail = f"[{request.summary()}]{request.doubt()}"
     facts = {**request.described(), "outcome_unknown": unknown, "never_sent": never_sent}
 
@@ -189,9 +191,9 @@ def _failure(request: Request, error: Exception) -> APIConnectionError:
         )
 
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return timed_out("connect", request.timeouts.connect, "could not connect")
+        return timed_out("connect", request.settings.timeouts.connect, "could not connect")
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return timed_out("read", request.timeouts.read, "got no more bytes")
+        return timed_out("read", request.settings.timeouts.read, "got no more bytes")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return APIConnectionError(
             f"{call} failed: its certificate is not trusted ({error.certificate_error}). {tail} "

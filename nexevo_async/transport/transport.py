@@ -47,7 +47,7 @@ class Transport:
             raise closed_error()
         state = self._states.get()
         session = state.session or await self._open(state, request)
-        base_url = request.config.base_url
+        base_url = request.settings.client.base_url
         if base_url not in state.proxies:
             state.proxies[base_url] = proxy_for(base_url, self._config.proxy)
         try:
@@ -64,7 +64,7 @@ class Transport:
         request.progress.phase = "setting up"
         async with state.opening:
             if state.session is None:
-                secure = request.config.base_url.startswith("https:")
+                secure = request.settings.client.base_url.startswith("https:")
                 opened = await asyncio.to_thread(_prepare, self._config, secure)
                 state.session = opened
                 opened.start(self._config)

@@ -33,8 +33,16 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("call", "kind", "says"),
         [
-            (lambda c: c.conversations.create(title=1), TypeError, "title must be a string, not int"),
-            (lambda c: c.conversations.create(metadata=[]), TypeError, "metadata must be a JSON obj"),
+            (
+                lambda c: c.conversations.create(title=1),
+                TypeError,
+                "title must be a string, not int",
+            ),
+            (
+                lambda c: c.conversations.create(metadata=[]),
+                TypeError,
+                "metadata must be a JSON obj",
+            ),
             (lambda c: c.conversations.create(metadata={"a": "x" * 4096}), ValueError, "4,096"),
             (lambda c: c.conversations.create(metadata={"a": float("nan")}), ValueError, "JSON"),
             (lambda c: c.conversations.create(metadata={"a": object()}), TypeError, "JSON"),
@@ -76,7 +84,9 @@ class TestBadInput:
                 "from 0 to 2",
             ),
             (
-                lambda c: c.chat.completions.create(model="m", messages=[], max_price={"total": 0.1}),
+                lambda c: c.chat.completions.create(
+                    model="m", messages=[], max_price={"total": 0.1}
+                ),
                 TypeError,
                 "must not be a float",
             ),
@@ -94,9 +104,21 @@ class TestBadInput:
                 ValueError,
                 "decimal number",
             ),
-            (lambda c: c.chat.completions.create(model="m", messages=[], stop=3), TypeError, "stop"),
-            (lambda c: c.chat.completions.create(model="m", messages=[], tools={}), TypeError, "tools"),
-            (lambda c: c.chat.completions.create(model="m", messages=[], stream=1), TypeError, "stream"),
+            (
+                lambda c: c.chat.completions.create(model="m", messages=[], stop=3),
+                TypeError,
+                "stop",
+            ),
+            (
+                lambda c: c.chat.completions.create(model="m", messages=[], tools={}),
+                TypeError,
+                "tools",
+            ),
+            (
+                lambda c: c.chat.completions.create(model="m", messages=[], stream=1),
+                TypeError,
+                "stream",
+            ),
             (lambda c: c.feedback.submit(generation_id="g", rating=2), ValueError, "1 .thumb up"),
             (lambda c: c.feedback.submit(generation_id="g", rating=True), TypeError, "rating"),
             (
@@ -200,7 +222,11 @@ class TestViews:
             await view.conversations.get("c")
             await base.conversations.get("c")
             first, second = server.seen
-            assert [first.header(n) for n in ("authorization", "x-a", "x-b")] == ["Bearer two", "1", "2"]
+            assert [first.header(n) for n in ("authorization", "x-a", "x-b")] == [
+                "Bearer two",
+                "1",
+                "2",
+            ]
             assert [second.header(n) for n in ("authorization", "x-b")] == ["Bearer one", "1"]
             assert server.connections == 1
             await base.aclose()
@@ -338,7 +364,9 @@ class TestSecrets:
 class TestTelemetry:
     async def test_one_line_an_attempt(self, caplog):
         caplog.set_level(logging.DEBUG, logger="nexevo")
-        async with serving(error(503, "unavailable"), reply(headers=["X-Trace-ID: t1", "X-Odd: 1"])) as s:
+        async with serving(
+            error(503, "unavailable"), reply(headers=["X-Trace-ID: t1", "X-Odd: 1"])
+        ) as s:
             async with AsyncNexevo("k", base_url=s.base_url, retry=RetryPolicy(base_delay=0)) as c:
                 await c.conversations.get("conv_1")
         first, second = caplog.records
@@ -354,7 +382,9 @@ class TestTelemetry:
 
 async def test_a_thousand_tasks_on_one_client():
     async with serving(reply()) as server:
-        async with AsyncNexevo("k", base_url=server.base_url, limits=Limits(max_connections=50)) as c:
+        async with AsyncNexevo(
+            "k", base_url=server.base_url, limits=Limits(max_connections=50)
+        ) as c:
             answers = await asyncio.gather(*(c.conversations.get(f"c{n}") for n in range(1000)))
         assert len(answers) == 1000
         assert server.connections <= 50

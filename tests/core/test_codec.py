@@ -18,7 +18,7 @@ from nexevo_async import (
 )
 from nexevo_async.codec import answers
 from nexevo_async.codec.converter import structurer
-from nexevo_async.config import ClientConfig, Limits, RetryPolicy
+from nexevo_async.config import CallSettings, ClientConfig, Limits, RetryPolicy
 from nexevo_async.contract.conversations import GET, LIST
 from nexevo_async.contract.model import Model
 from nexevo_async.contract.operation import Operation
@@ -43,9 +43,7 @@ def request(operation: Any) -> Request:
         operation=operation,
         path=operation.path,
         headers=Headers(),
-        timeouts=Timeouts().effective("plain"),
-        max_retries=0,
-        config=CONFIG,
+        settings=CallSettings(client=CONFIG, timeouts=Timeouts().effective("plain"), max_retries=0),
     )
 
 
@@ -76,7 +74,9 @@ PRICED: Any = Operation(name="priced.get", method="GET", path="/priced", answer=
 class TestModels:
     def test_a_declared_field_reads_alike_by_attribute_and_by_key(self):
         conv = one({"conversation_id": "c", "created_at": "2026-11-23T02:49:27Z"})
-        assert conv.created_at == conv["created_at"] == datetime(2026, 11, 23, 2, 49, 27, tzinfo=UTC)
+        assert (
+            conv.created_at == conv["created_at"] == datetime(2026, 11, 23, 2, 49, 27, tzinfo=UTC)
+        )
         assert conv.title is None
         with pytest.raises(KeyError):
             conv["title"]
@@ -207,7 +207,9 @@ class TestEnvelopes:
     @pytest.mark.parametrize("name", ["conversations", "data", "items", None])
     def test_a_list_under_each_name_or_bare(self, name):
         items = [{"conversation_id": "c"}]
-        content = page(items if name is None else {name: items, "has_more": True, "next_cursor": "n"})
+        content = page(
+            items if name is None else {name: items, "has_more": True, "next_cursor": "n"}
+        )
         assert [conv.conversation_id for conv in content.data] == ["c"]
         assert content.next_cursor == (None if name is None else "n")
 
@@ -246,7 +248,10 @@ class TestErrorsInsideAnAnswer:
         ("error", "cls"),
         [
             ({"message": "m", "type": "rate_limit_exceeded"}, RateLimitError),
-            ({"message": "m", "type": "insufficient_balance", "code": "x"}, InsufficientBalanceError),
+            (
+                {"message": "m", "type": "insufficient_balance", "code": "x"},
+                InsufficientBalanceError,
+            ),
             ({"message": "m", "code": "account_suspended"}, InsufficientBalanceError),
             ({"message": "m", "code": 429}, RateLimitError),
             ({"message": "m", "code": "never_heard_of"}, APIStatusError),

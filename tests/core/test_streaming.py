@@ -29,6 +29,14 @@ def piece(text: str) -> bytes:
     return frame({"id": "x", "choices": [{"index": 0, "delta": {"content": text}}]})
 
 
+def delta(index: int = 0, **members: Any) -> dict[str, Any]:
+    return {"choices": [{"index": index, "delta": members}]}
+
+
+def tool(index: int, arguments: str, **members: Any) -> dict[str, Any]:
+    return {"index": index, "function": {"arguments": arguments}, **members}
+
+
 DONE = b"data: [DONE]\n\n"
 WHOLE = b"".join([*(piece(f"{n} ") for n in range(5)), DONE])
 
@@ -71,15 +79,15 @@ async def test_a_terminator_without_its_line_end_is_one():
 
 async def test_the_whole_is_put_together_from_its_pieces():
     chunks = [
-        {"id": "x", "model": "m", "created": 1, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
-        {"choices": [{"index": 0, "delta": {"content": "Hel", "reasoning": "be"}}]},
-        {"choices": [{"index": 1, "delta": {"content": "other"}}]},
-        {"choices": [{"index": 0, "delta": {"content": "lo", "reasoning": "cause"}}]},
-        {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "t0", "type": "function", "function": {"name": "f", "arguments": '{"a"'}}]}}]},
-        {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 1, "id": "t1", "function": {"arguments": "x"}}, {"index": 0, "function": {"arguments": ": 1}"}}]}}]},
+        {"id": "x", "model": "m", "created": 1, **delta(role="assistant", content="")},
+        delta(content="Hel", reasoning="be"),
+        delta(1, content="other"),
+        delta(content="lo", reasoning="cause"),
+        delta(tool_calls=[tool(0, '{"a"', id="t0", type="function")]),
+        delta(tool_calls=[tool(1, "x", id="t1"), tool(0, ": 1}")]),
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
         {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}},
-    ]  # fmt: skip
+    ]
     async with serving(events(*map(frame, chunks), DONE)) as server:
         stream = await open_stream(server)
         assert stream.usage is None
@@ -128,7 +136,12 @@ async def test_an_event_that_does_not_fit_is_a_decode_error(bad):
     [
         {"choices": [{"index": 0, "delta": {"x": "a"}}, {"index": 0, "delta": {"x": {}}}]},
         {"choices": [{"index": 0, "delta": {"x": [1]}}, {"index": 0, "delta": {"x": "a"}}]},
-        {"choices": [{"index": 0, "delta": {"x": [1]}}, {"index": 0, "delta": {"x": [{"index": 1}]}}]},
+        {
+            "choices": [
+                {"index": 0, "delta": {"x": [1]}},
+                {"index": 0, "delta": {"x": [{"index": 1}]}},
+            ]
+        },
         {"choices": [{"index": 0, "delta": None}], "usage": None},
     ],
 )
@@ -141,7 +154,7 @@ async def test_pings_keep_a_silent_stream_alive_and_silence_ends_it():
     pings = [b": ping\n\n"] * 6
     async with serving(events(*pings, piece("a"), hold=True, between=0.05)) as server:
         stream = await open_stream(server, timeouts=Timeouts(read=0.2))
-        with pytest.raises(APITimeoutError, match="read=0.2") as caught:
+        with pytest.raises(APITimeoutError, match=r"read=0\.2") as caught:
             await stream.final()
     assert (caught.value.limit, stream.text) == ("read", "a")
 

@@ -183,7 +183,7 @@ class TestOneOrigin:
     async def test_a_redirect_is_an_error_that_names_its_target(self):
         away = reply(b"", 307, ["Location: http://elsewhere.example/v1?secret=1"])
         async with serving(away) as server, client_of(server) as client:
-            with pytest.raises(APIStatusError, match="redirects to http://elsewhere.example/v1,"):
+            with pytest.raises(APIStatusError, match=r"redirects to http://elsewhere\.example/v1,"):
                 await client.models.list()
             assert len(server.seen) == 1
 
@@ -314,7 +314,9 @@ class TestKeys:
             await client.conversations.get("c")
             assert server.seen[0].header("authorization") == "Bearer sk-xc-env"
 
-    @pytest.mark.parametrize("bad", ["", "  ", "Bearer sk-canary", "sk-canary\n", "sk-\u00e9canary"])
+    @pytest.mark.parametrize(
+        "bad", ["", "  ", "Bearer sk-canary", "sk-canary\n", "sk-\u00e9canary"]
+    )
     def test_a_key_that_cannot_work_is_refused_without_being_shown(self, bad):
         with pytest.raises(ValueError, match="api_key") as caught:
             AsyncNexevo(bad)

@@ -42,7 +42,12 @@ class Wire:
     @property
     def sent(self) -> list[Sent]:
         return [
-            Sent(method, str(url), {k.lower(): v for k, v in call.kwargs["headers"]}, call.kwargs["data"])
+            Sent(
+                method,
+                str(url),
+                {name.lower(): value for name, value in call.kwargs["headers"]},
+                call.kwargs["data"],
+            )
             for (method, url), calls in self.mocked.requests.items()
             for call in calls
         ]
@@ -58,5 +63,3 @@ def wire() -> Iterator[Wire]:
 async def client() -> Any:
     async with AsyncNexevo("sk-xc-golden", base_url=BASE, max_retries=0) as made:
         yield made
-
-

@@ -150,7 +150,11 @@ GOLDEN = [
             stop=["\n"],
             tools=[{"type": "function"}],
             models=["gpt-4o", "qwen-max"],
-            max_price={"prompt": "20.10", "completion": Decimal("3.000000000000000001"), "total": 5},
+            max_price={
+                "prompt": "20.10",
+                "completion": Decimal("3.000000000000000001"),
+                "total": 5,
+            },
             provider={"data_collection": "deny"},
             metadata={"conversation_id": "conv_1"},
             extra_body={"seed": 7},
@@ -222,7 +226,8 @@ async def test_the_request_is_what_the_contract_says(client, wire, golden):
     assert headers.pop("authorization") == "Bearer sk-xc-golden"
     assert headers.pop("accept") == "application/json"
     assert headers.pop("user-agent").startswith("nexevo-python/")
-    assert headers.pop("content-type", None) == (None if golden.body is None else "application/json")
+    content_type = None if golden.body is None else "application/json"
+    assert headers.pop("content-type", None) == content_type
     assert (len(headers.pop("idempotency-key", "")) >= 16) is golden.keyed
     assert headers == {}
     assert golden.gives(result) == golden.expected
