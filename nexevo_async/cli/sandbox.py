@@ -1,0 +1,67 @@
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from nexevo_async.errors import ConfigurationError
+from nexevo_async.sandbox.gate import DEFAULT_RATE_LIMIT
+from nexevo_async.testing import Sandbox
+
+_READY: Final = """\
+Nexevo sandbox ready at {base_url}
+
+  export NEXEVO_BASE_URL={base_url}
+  export NEXEVO_API_KEY={api_key}
+
+  owner     {email}
+  password  {password}
+  limit     {limit}
+  state     {state}
+
+Ctrl-C stops it."""
+
+
+def sandbox(
+    *,
+    port: int = 8642,
+    db: Path | None = None,
+    api_key: str | None = None,
+    rate_limit: int = DEFAULT_RATE_LIMIT,
+) -> None:
+    """Run a local Nexevo gateway with real state, until Ctrl-C.
+
+    Args:
+        port: The port to listen at, on this machine only; 0 is any that is free.
+        db: A file for the state, which is then there again at the next start.
+        api_key: The owner's API key; without it, a fresh one is made and shown.
+        rate_limit: Requests that a key may send a minute; 0 is no limit.
+    """
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    try:
+        gateway = Sandbox(port=port, db=db, api_key=api_key, rate_limit_rpm=rate_limit or None)
+        with gateway:
+            print(
+                _READY.format(
+                    base_url=gateway.base_url,
+                    api_key=gateway.api_key,
+                    email=gateway.email,
+                    password=gateway.password,
+                    limit=f"{rate_limit} requests a minute" if rate_limit else "none",
+                    state=db or "in memory",
+                ),
+                flush=True,
+            )
+            # In slices: on Windows nothing interrupts a wait.
+            while not stop.wait(0.5):
+                pass
+    except (ConfigurationError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""A local Nexevo gateway with real state: it stands in for the hosted one, offline."""

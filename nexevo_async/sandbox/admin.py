@@ -1,0 +1,179 @@
+"""The sandbox's own paths, which are no part of Nexevo: for tests on this machine alone."""
+
+import asyncio
+import functools
+import ipaddress
+import sqlite3
+from decimal import Context, Decimal, Inexact
+from typing import Annotated, Any, Final, NotRequired, TypedDict
+
+import msgspec
+from aiohttp import web
+
+from nexevo_async.sandbox.accounts import create_key, create_user, new_api_key, password_hash
+from nexevo_async.sandbox.faults import order_from
+from nexevo_async.sandbox.gateway import Gateway
+from nexevo_async.sandbox.refusal import RefusalError, invalid, not_found
+from nexevo_async.sandbox.validation import body_as
+from nexevo_async.sandbox.wire import HttpHandler, json_response, read, route
+
+PREFIX: Final = "/_sandbox"
+_MOST_CREDIT: Final = Decimal(10**12)
+_MOST_DECIMALS: Final = 18
+_EXACT: Final = Context(prec=60, traps=[Inexact])
+
+
+class ClockBody(TypedDict):
+    """How far the clock moves."""
+
+    advance_s: float
+
+
+class UserBody(TypedDict):
+    """A user to make."""
+
+    email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    full_name: NotRequired[str | None]
+
+
+class CreditBody(TypedDict):
+    """Money for a user."""
+
+    user_id: str
+    amount_usd: Decimal
+
+
+def routes(gateway: Gateway) -> list[web.RouteDef]:
+    """Give the routes of the sandbox's own paths."""
+    admin = _Admin(gateway)
+    table: tuple[tuple[str, str, HttpHandler], ...] = (
+        ("GET", "/health", admin.health),
+        ("GET", "/requests", admin.requests),
+        ("DELETE", "/requests", admin.forget_requests),
+        ("GET", "/outbox", admin.outbox),
+        ("POST", "/reset", admin.reset),
+        ("POST", "/clock", admin.move_clock),
+        ("POST", "/users", admin.make_user),
+        ("POST", "/credit", admin.credit),
+        ("GET", "/faults", admin.faults),
+        ("POST", "/faults", admin.order_fault),
+        ("DELETE", "/faults", admin.forget_faults),
+    )
+    return [route(method, PREFIX + path, _local(handler)) for method, path, handler in table]
+
+
+def _local(handler: HttpHandler) -> HttpHandler:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if not is_loopback(request.remote):
+            raise RefusalError(403, f"{PREFIX} answers this machine only.")
+        return await handler(request)
+
+    return guarded
+
+
+def is_loopback(peer: str | None) -> bool:
+    """Say whether a peer's address is this machine's own loopback."""
+    if peer is None:
+        return False
+    address = ipaddress.ip_address(peer.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+class _Admin:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def health(self, _: web.Request) -> web.Response:
+        return json_response({"status": "ready"})
+
+    async def requests(self, _: web.Request) -> web.Response:
+        return json_response({"requests": [e.as_json() for e in self._gateway.log.entries]})
+
+    async def forget_requests(self, _: web.Request) -> web.Response:
+        self._gateway.log.entries.clear()
+        return web.Response(status=204)
+
+    async def outbox(self, _: web.Request) -> web.Response:
+        return json_response({"outbox": []})
+
+    async def reset(self, _: web.Request) -> web.Response:
+        await self._gateway.reset()
+        return web.Response(status=204)
+
+    async def move_clock(self, request: web.Request) -> web.Response:
+        body = body_as(ClockBody, await read(request)).members
+        try:
+            self._gateway.clock.advance(body["advance_s"])
+        except ValueError as error:
+            raise invalid("advance_s", f"{error}.") from None
+        return json_response({"now": self._gateway.now()})
+
+    async def make_user(self, request: web.Request) -> web.Response:
+        body = body_as(UserBody, await read(request)).members
+        hashed = await asyncio.to_thread(password_hash, body["password"])
+        token, now = new_api_key(), self._gateway.now()
+        email, full_name = body["email"], body.get("full_name")
+
+        def make(db: sqlite3.Connection) -> dict[str, Any]:
+            user_id = create_user(
+                db,
+                email=email,
+                full_name=full_name,
+                hashed_password=hashed,
+                now=now,
+            )
+            key_id = create_key(db, user_id=user_id, name="sandbox", secret=token, now=now)
+            user = {
+                "user_id": user_id,
+                "email": email,
+                "full_name": full_name,
+                "created_at": now,
+            }
+            return {"user": user, "token": token, "key_id": key_id}
+
+        try:
+            return json_response(await self._gateway.store.run(make))
+        except sqlite3.IntegrityError:
+            raise RefusalError(409, f"{email} has an account already.") from None
+
+    async def credit(self, request: web.Request) -> web.Response:
+        body = body_as(CreditBody, await read(request)).members
+        amount: Decimal = body["amount_usd"]
+        if not amount.is_finite() or not 0 < amount <= _MOST_CREDIT or not _fits(amount):
+            raise invalid(
+                "amount_usd",
+                f"The amount must be above 0 and at most {_MOST_CREDIT}, "
+                f"with at most {_MOST_DECIMALS} decimals.",
+            )
+        balance = await self._gateway.store.run(
+            functools.partial(_credited, user_id=body["user_id"], amount=amount)
+        )
+        return json_response({"user_id": body["user_id"], "balance_usd": f"{balance:f}"})
+
+    async def faults(self, _: web.Request) -> web.Response:
+        return json_response({"faults": self._gateway.faults.orders})
+
+    async def order_fault(self, request: web.Request) -> web.Response:
+        order = order_from(await read(request))
+        self._gateway.faults.orders.append(order)
+        return json_response(order)
+
+    async def forget_faults(self, _: web.Request) -> web.Response:
+        self._gateway.faults.orders.clear()
+        return web.Response(status=204)
+
+
+def _fits(amount: Decimal) -> bool:
+    exponent = amount.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -_MOST_DECIMALS
+
+
+def _credited(db: sqlite3.Connection, user_id: str, amount: Decimal) -> Decimal:
+    row = db.execute("SELECT balance_usd FROM users WHERE user_id = ?", (user_id,)).fetchone()
+    if row is None:
+        raise not_found("user", user_id)
+    balance = _EXACT.add(Decimal(row["balance_usd"]), amount)
+    db.execute("UPDATE users SET balance_usd = ? WHERE user_id = ?", (f"{balance:f}", user_id))
+    return balance

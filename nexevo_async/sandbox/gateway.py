@@ -1,0 +1,78 @@
+import functools
+import sqlite3
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from nexevo_async.sandbox.accounts import caller_of, create_key, create_user, user_named
+from nexevo_async.sandbox.clock import Clock, rfc3339
+from nexevo_async.sandbox.faults import Faults
+from nexevo_async.sandbox.gate import RateLimiter
+from nexevo_async.sandbox.idempotency import Running
+from nexevo_async.sandbox.log import RequestLog
+from nexevo_async.sandbox.store import Store, erase
+from nexevo_async.secret import Secret
+
+_SEED_BALANCE_USD: Final = Decimal(100)
+
+
+@attrs.frozen(kw_only=True)
+class Seed:
+    """The owner that every sandbox begins with, and a key of theirs."""
+
+    email: str
+    hashed_password: str = attrs.field(repr=False)
+    api_key: Secret
+
+
+class Gateway:
+    """The state of a sandbox, on disk and off.
+
+    Args:
+        store: The store, open.
+        seed: What the state begins with.
+        rate_limit_rpm: Requests that a key may send a minute; None for no limit.
+    """
+
+    def __init__(self, store: Store, seed: Seed, rate_limit_rpm: int | None) -> None:
+        self.store = store
+        self.clock: Clock = Clock()
+        self.limiter: RateLimiter = RateLimiter(self.clock, rate_limit_rpm)
+        self.faults: Faults = Faults()
+        self.log: RequestLog = RequestLog()
+        self.running: Running = Running()
+        self._seed = seed
+
+    def now(self) -> str:
+        """Give the time in RFC 3339."""
+        return rfc3339(self.clock.now())
+
+    async def seed(self) -> None:
+        """Have the owner and the key exist."""
+        await self.store.run(functools.partial(self._sow, now=self.now()))
+
+    async def reset(self) -> None:
+        """Go back to the seed: state, clock, faults, limits and log."""
+        self.clock.reset()
+        self.faults.orders.clear()
+        self.log.entries.clear()
+        now = self.now()
+
+        def again(db: sqlite3.Connection) -> None:
+            erase(db)
+            self._sow(db, now)
+
+        await self.store.run(again)
+
+    def _sow(self, db: sqlite3.Connection, now: str) -> None:
+        seed, secret = self._seed, self._seed.api_key.reveal()
+        owner = user_named(db, seed.email) or create_user(
+            db,
+            email=seed.email,
+            hashed_password=seed.hashed_password,
+            balance_usd=_SEED_BALANCE_USD,
+            now=now,
+        )
+        if caller_of(db, secret) is None:
+            create_key(db, user_id=owner, name="sandbox", secret=secret, now=now)

@@ -1,0 +1,194 @@
+import asyncio
+import functools
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike, fspath
+from typing import Final, TypeVar
+
+from nexevo_async.errors import ConfigurationError
+
+T = TypeVar("T")
+
+SCHEMA_VERSION: Final = 1
+
+# AUTOINCREMENT: a number is never given twice, so that a cursor stays where it was when the row
+# it names is gone.
+_SCHEMA: Final = """
+CREATE TABLE users (
+    user_id TEXT PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    password_hash TEXT NOT NULL,
+    full_name TEXT,
+    balance_usd TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE keys (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX keys_by_prefix ON keys (prefix);
+CREATE TABLE conversations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    title TEXT,
+    metadata TEXT,
+    message_count INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);
+CREATE INDEX conversations_by_user ON conversations (user_id, seq);
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id TEXT NOT NULL UNIQUE,
+    conversation_id TEXT NOT NULL
+        REFERENCES conversations (conversation_id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX messages_by_conversation ON messages (conversation_id, seq);
+CREATE TABLE generations (
+    generation_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    key_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE feedback (
+    generation_id TEXT PRIMARY KEY REFERENCES generations ON DELETE CASCADE,
+    feedback_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    rating INTEGER NOT NULL,
+    comment TEXT,
+    tags TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX feedback_by_user ON feedback (user_id, created_at);
+CREATE TABLE idempotency (
+    key_id TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (key_id, operation, idempotency_key)
+) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """The state, in SQLite, which one thread alone touches.
+
+    Args:
+        path: The database file; None for memory.
+    """
+
+    def __init__(self, path: str | PathLike[str] | None) -> None:
+        self._path = None if path is None else fspath(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nexevo-sandbox-store")
+        self._db: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open the database, and make its tables where it is new.
+
+        Raises:
+            ConfigurationError: the file cannot be used.
+        """
+        await self._on_thread(self._open)
+
+    async def close(self) -> None:
+        """Close the database and end its thread."""
+        await self._on_thread(self._close)
+        self._thread.shutdown()
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work in one transaction; an exception rolls it back.
+
+        Work that has begun ends even when the caller is cancelled: all of it is stored, or none.
+        """
+        return await self._on_thread(functools.partial(self._transaction, work))
+
+    def _on_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        db = self._db
+        if db is None:
+            raise RuntimeError("the sandbox's store is closed")
+        db.execute("BEGIN")
+        try:
+            result = work(db)
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+        return result
+
+    def _open(self) -> None:
+        try:
+            db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._refused(f"cannot be opened ({error})") from None
+        try:
+            self._set_up(db)
+        except sqlite3.OperationalError as error:
+            db.close()
+            raise self._refused(f"is in use, by another sandbox perhaps ({error})") from None
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise self._refused(f"is no SQLite database ({error})") from None
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+
+    def _set_up(self, db: sqlite3.Connection) -> None:
+        db.row_factory = sqlite3.Row
+        # A second sandbox on the same file would not see this one's limits and running calls.
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA busy_timeout = 0")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if version != SCHEMA_VERSION and (version or tables):
+            raise self._refused(
+                f"has schema version {version}, and this sandbox reads version "
+                f"{SCHEMA_VERSION} only"
+            )
+        # In WAL mode what was committed outlives the process without a sync each time.
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("BEGIN EXCLUSIVE")
+        if version == 0:
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+
+    def _refused(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"The sandbox's database file {self._path} {problem}. "
+            "Give another file, or none to keep the state in memory."
+        )
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def erase(db: sqlite3.Connection) -> None:
+    """Delete every row."""
+    for table in ("idempotency", "feedback", "generations", "messages", "conversations"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+    db.execute("DELETE FROM keys")
+    db.execute("DELETE FROM users")

@@ -1,0 +1,6 @@
+"""What a test of one's own needs: the gateway, on this machine."""
+
+from nexevo_async.sandbox.log import RequestEntry
+from nexevo_async.testing.sandbox import Sandbox, SandboxFaults
+
+__all__ = ["RequestEntry", "Sandbox", "SandboxFaults"]

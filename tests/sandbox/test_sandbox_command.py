@@ -1,0 +1,158 @@
+"""The command, as a process of its own."""
+
+import asyncio
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, ClientSession
+from sandbox_support import Api, eventually
+
+NEXEVO = [sys.executable, "-c", "from nexevo_async.cli import main; main()"]
+
+
+class Command:
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*NEXEVO, "sandbox", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.said = ""
+        for line in self.process.stdout:
+            self.said += line
+            if "Ctrl-C" in line:
+                break
+
+    def value(self, pattern: str) -> str:
+        found = re.search(pattern, self.said)
+        assert found, self.said
+        return found[1]
+
+    @property
+    def base_url(self) -> str:
+        return self.value("NEXEVO_BASE_URL=(.*)")
+
+    @property
+    def api_key(self) -> str:
+        return self.value("NEXEVO_API_KEY=(.*)")
+
+    def end(self, number: int) -> tuple[int, str, float]:
+        began = time.monotonic()
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=10)
+        return self.process.returncode, errors, time.monotonic() - began
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[Command]:
+    command = Command(*arguments)
+    try:
+        yield command
+    finally:
+        command.process.kill()
+        command.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_serves_when_it_says_so_and_ends_at_a_signal(number: int):
+    with running("--port", "0") as command:
+        assert command.said.startswith(f"Nexevo sandbox ready at {command.base_url}\n")
+        async with ClientSession() as session:
+            api = Api(session, command.base_url, command.api_key)
+            reply = await api.get("/models")
+            assert reply.status == 200
+            assert reply.headers["X-RateLimit-Remaining"] == "59"
+            status, errors, took = command.end(number)
+        assert (status, errors) == (0, "")
+        assert took < 1
+
+
+async def test_takes_a_key_and_a_limit(tmp_path: Path):
+    arguments = ("--port", "0", "--api-key", "sk-xc-mine", "--rate-limit", "2")
+    with running(*arguments, "--db", str(tmp_path / "state.db")) as command:
+        assert command.api_key == "sk-xc-mine"
+        async with ClientSession() as session:
+            api = Api(session, command.base_url, "sk-xc-mine")
+            assert [(await api.get("/models")).status for _ in range(3)] == [200, 200, 429]
+    with running("--port", "0", "--rate-limit", "0") as command:
+        async with ClientSession() as session:
+            api = Api(session, command.base_url, command.api_key)
+            assert {(await api.get("/models")).status for _ in range(70)} == {200}
+
+
+async def test_killed_it_has_lost_nothing_that_it_answered(tmp_path: Path):
+    file = str(tmp_path / "state.db")
+    arguments = ("--port", "0", "--db", file, "--rate-limit", "0", "--api-key", "sk-xc-mine")
+    answered: list[str] = []
+
+    async def write(api: Api) -> None:
+        with contextlib.suppress(ClientError):
+            while True:
+                answered.append(await api.conversation())
+
+    with running(*arguments) as command:
+        async with ClientSession() as session:
+            api = Api(session, command.base_url, "sk-xc-mine")
+            writers = [asyncio.create_task(write(api)) for _ in range(8)]
+            await eventually(lambda: len(answered) > 100, within=10)
+            command.process.kill()  # in the middle of it
+            await asyncio.gather(*writers)
+    with running(*arguments) as command:
+        async with ClientSession() as session:
+            api = Api(session, command.base_url, "sk-xc-mine")
+            for conv_id in answered:
+                assert (await api.get(f"/conversations/{conv_id}")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--port", "99999"), "port"),
+        (("--rate-limit", "-1"), "rate_limit"),
+        (("--api-key", "Bearer x"), "api_key begins with 'Bearer '"),
+        (("--db", "/no/such/directory/state.db"), "cannot be opened"),
+    ],
+)
+def test_wrong_argument_is_told_in_a_line(arguments: tuple[str, ...], says: str):
+    done = subprocess.run(
+        [*NEXEVO, "sandbox", "--port", "0", *arguments] if arguments[0] != "--port"
+        else [*NEXEVO, "sandbox", *arguments],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_the_extra_it_says_which_to_install():
+    script = """
+import sys
+sys.modules["cyclopts"] = None
+from nexevo_async.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'nexevo[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_importing_it_loads_next_to_nothing():
+    script = """
+import sys
+import nexevo_async.cli
+heavy = {"aiohttp", "cyclopts", "rich", "sqlite3", "msgspec", "asyncio"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=30, check=True)
