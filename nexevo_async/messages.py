@@ -43,7 +43,7 @@ class Body:
     __slots__ = ("data",)
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        self.data: bytes = data
 
     def __len__(self) -> int:
         return len(self.data)
@@ -313,7 +313,7 @@ class ByteStream:
         self._finish = finish
         self._closers = [close]
         self._loop = asyncio.get_running_loop()
-        self.closed = False
+        self.closed: bool = False
         self.owner: object = None  # what must not be freed while this is read
 
     async def read(self) -> bytes:

@@ -38,9 +38,9 @@ class AsyncPage(Generic[M]):
         operation: str,
         seen: frozenset[str] = frozenset(),
     ) -> None:
-        self.data = content.data
-        self.next_cursor = content.next_cursor if content.has_more else None
-        self.has_more = self.next_cursor is not None
+        self.data: list[M] = content.data
+        self.next_cursor: str | None = content.next_cursor if content.has_more else None
+        self.has_more: bool = self.next_cursor is not None
         self.meta: Meta = content.meta
         self._fetch = fetch
         self._operation = operation

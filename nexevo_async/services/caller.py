@@ -55,22 +55,22 @@ class Caller:
     def __init__(self, config: ClientConfig, handler: Handler) -> None:
         self.config: Final = config
         self._handler: Final = handler
-        kinds: tuple[CallKind, ...] = ("plain", "generation", "stream")
-        self._settings: Final = {
-            kind: CallSettings(
-                client=config,
-                timeouts=config.timeouts.effective(kind),
-                max_retries=config.max_retries,
-            )
-            for kind in kinds
-        }
-        self._headers: Final = {
-            (stream, has_body): Headers(
-                {**_COMMON, **(_EVENTS if stream else _ANSWER), **(_JSON if has_body else {})}
-            ).with_(config.headers)
-            for stream in (False, True)
-            for has_body in (False, True)
-        }
+        # Filled when first needed, so that a view for one call costs next to nothing.
+        self._settings: Final[dict[CallKind, CallSettings]] = {}
+        self._headers: Final[dict[tuple[bool, bool], Headers]] = {}
+
+    def _settings_for(self, kind: CallKind) -> CallSettings:
+        settings = self._settings[kind] = CallSettings(
+            client=self.config,
+            timeouts=self.config.timeouts.effective(kind),
+            max_retries=self.config.max_retries,
+        )
+        return settings
+
+    def _headers_for(self, *, stream: bool, has_body: bool) -> Headers:
+        own = {**_COMMON, **(_EVENTS if stream else _ANSWER), **(_JSON if has_body else {})}
+        headers = self._headers[stream, has_body] = Headers(own).with_(self.config.headers)
+        return headers
 
     async def send(
         self,
@@ -90,10 +90,11 @@ class Caller:
             operation=operation,
             path=path,
             query=query,
-            headers=self._headers[stream, body is not None],
+            headers=self._headers.get((stream, body is not None))
+            or self._headers_for(stream=stream, has_body=body is not None),
             body=body,
             stream=stream,
-            settings=self._settings[kind],
+            settings=self._settings.get(kind) or self._settings_for(kind),
         )
         if options:
             request = _with_options(request, options, kind)

@@ -27,7 +27,7 @@ class Chat:
     """
 
     def __init__(self, caller: Caller) -> None:
-        self.completions = Completions(caller)
+        self.completions: Completions = Completions(caller)
 
 
 @final

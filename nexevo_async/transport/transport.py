@@ -21,7 +21,7 @@ class LoopState:
 
     def __init__(self) -> None:
         self.session: Session | None = None
-        self.opening = asyncio.Lock()
+        self.opening: asyncio.Lock = asyncio.Lock()
         self.keeper: AsyncGenerator[None, None] | None = None
         self.proxies: dict[str, str | None] = {}
 
@@ -37,7 +37,7 @@ class Transport:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._states = PerLoop(LoopState, discard=_discard)
-        self.closed = False
+        self.closed: bool = False
         # Holds the sessions until the client is garbage: collected with it, they would complain.
         weakref.finalize(self, _close_all, self._states).atexit = False
 

@@ -1,0 +1,1 @@
+"""Optional companions for other libraries; each names the extra that it needs."""
