@@ -1,0 +1,105 @@
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from nexevo_async import AsyncNexevo, NotFoundError
+from nexevo_async.testing import Sandbox
+
+MESSAGES = [{"role": "user", "content": "Hello!"}]
+Call = Callable[[Any], Awaitable[Any]]
+
+
+def chat(**arguments: Any) -> Call:
+    call = {"model": "gpt-4o", "messages": MESSAGES} | arguments
+    return lambda client: client.chat.completions.create(**call)
+
+
+WRONG: list[tuple[str, Call, type[Exception], str]] = [
+    (
+        "a role outside the set",
+        lambda c: c.conversations.append_message("conv_1", role="boss", content="x"),
+        ValueError,
+        "role must be one of user, assistant, system, tool",
+    ),
+    (
+        "metadata over 4 KB",
+        lambda c: c.conversations.create(metadata={"a": "ü" * 2045}),
+        ValueError,
+        "4,096",
+    ),
+    (
+        "metadata that is no object",
+        lambda c: c.conversations.create(metadata=["a"]),
+        TypeError,
+        "metadata must be a JSON object",
+    ),
+    (
+        "metadata that is no JSON",
+        lambda c: c.conversations.create(metadata={"a": {1, 2}}),
+        TypeError,
+        "metadata cannot be written as JSON",
+    ),
+    ("a title that is no string", lambda c: c.conversations.create(title=3), TypeError, "title"),
+    ("an id of two dots", lambda c: c.conversations.get(".."), ValueError, "another path"),
+    ("an empty id", lambda c: c.conversations.delete(""), ValueError, "empty"),
+    ("an id with a newline", lambda c: c.conversations.get("a\nb"), ValueError, "control"),
+    ("an id that is no string", lambda c: c.conversations.get(7), TypeError, "conversation_id"),
+    ("a limit that is no int", lambda c: c.conversations.list(limit="5"), TypeError, "limit"),
+    ("a price that is a float", chat(max_price={"total": 0.1}), TypeError, "must not be a float"),
+    ("a price that is no number", chat(max_price={"total": "NaN"}), ValueError, "decimal number"),
+    ("messages that are a string", chat(messages="Hello!"), TypeError, "messages must be a list"),
+    ("a message that is a string", chat(messages=["Hello!"]), TypeError, r"messages\[0\]"),
+    ("a temperature of 3", chat(temperature=3), ValueError, "temperature must be from 0 to 2"),
+    ("a stream that is no bool", chat(stream=1), TypeError, "stream must be True or False"),
+    (
+        "a rating of 5",
+        lambda c: c.feedback.submit(generation_id="gen_1", rating=5),
+        ValueError,
+        "rating must be 1",
+    ),
+    (
+        "tags that are one string",
+        lambda c: c.feedback.submit(generation_id="gen_1", rating=1, tags="accurate"),
+        TypeError,
+        "tags must be a list",
+    ),
+    (
+        "a newline in an idempotency key",
+        lambda c: c.conversations.create(idempotency_key="a\nb"),
+        ValueError,
+        "idempotency_key must be printable ASCII",
+    ),
+    (
+        "a newline in a header",
+        lambda c: c.models.list(extra_headers={"X-A": "b\r\nX-C: d"}),
+        ValueError,
+        "control",
+    ),
+    ("timeouts that are a number", lambda c: c.models.list(timeouts=3), TypeError, "Timeouts"),
+    ("a path that leads elsewhere", lambda c: c.request("GET", "/../x"), ValueError, "dot segm"),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG]
+)
+async def test_a_bad_argument_is_refused_before_anything_is_sent(
+    client: AsyncNexevo, sandbox: Sandbox, call: Call, error: type[Exception], says: str
+):
+    with pytest.raises(error, match=says):
+        await call(client)
+    assert sandbox.requests == []
+
+
+async def test_an_id_stays_one_segment_of_the_path(client: AsyncNexevo, sandbox: Sandbox):
+    with pytest.raises(NotFoundError, match=r"GET /conversations/a%2F\.\.%2Fb%3Fc%23d%20e"):
+        await client.conversations.get("a/../b?c#d e")
+    assert [request.operation for request in sandbox.requests] == ["conversations.get"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "sk-xc-a\n", "sk-xc-\x00", "Bearer sk-xc-a"])
+def test_a_key_that_cannot_travel_is_refused_by_a_view_too(client: AsyncNexevo, key: str):
+    with pytest.raises(ValueError, match="api_key") as caught:
+        client.with_options(api_key=key)
+    assert "sk-xc" not in str(caught.value).replace("begins with sk-xc-", "")
