@@ -1,0 +1,194 @@
+"""CPU time a request: this SDK, raw aiohttp, httpx and openai, side by side in one run.
+
+The canned server runs in a process of its own, so the CPU time of this process is the client's.
+The contestants take turns in short rounds, the order reversed each time, and a ratio is the median
+of the ratios within the rounds: what else the machine does hits them alike.
+"""
+
+import argparse
+import asyncio
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+import uvloop
+
+from bench.contestants import AsyncTask, SyncTask, async_tasks, sync_tasks
+from bench.server import CHUNKS
+
+CEILING: Final = 1.6
+"""How much CPU time of plain aiohttp's the async client may take at 64 at once."""
+
+Times = dict[str, list[float]]
+
+
+@attrs.frozen(kw_only=True)
+class Size:
+    """How much to do."""
+
+    rounds: int
+    requests: int
+    streams: int
+
+
+@attrs.frozen(kw_only=True)
+class Table:
+    """The times of one task: for each contestant the µs of CPU of each round."""
+
+    title: str
+    unit: str
+    times: Times
+
+    def ratio(self, name: str) -> float:
+        """Give the contestant's time over that of the first."""
+        first = next(iter(self.times.values()))
+        return statistics.median(
+            mine / base for mine, base in zip(self.times[name], first, strict=True)
+        )
+
+    def __str__(self) -> str:
+        rows = [f"{self.title:<28}{'µs of CPU ' + self.unit:>22}{'ratio':>9}"]
+        rows += [
+            f"  {name:<26}{statistics.median(times):>22.1f}{self.ratio(name):>9.2f}"
+            for name, times in self.times.items()
+        ]
+        return "\n".join(rows)
+
+
+@contextmanager
+def canned_server() -> Generator[str]:
+    """Run the server in another process, and give its base URL."""
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, Path(__file__).with_name("server.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+        finally:
+            process.stdin.close()
+
+
+def _order(names: Mapping[str, object], round_: int) -> list[str]:
+    return list(names)[:: 1 if round_ % 2 == 0 else -1]
+
+
+async def _async_times(
+    tasks: Mapping[str, AsyncTask], *, at_once: int, rounds: int, each: int, parts: int = 1
+) -> Times:
+    async def worker(task: Callable[[], Awaitable[None]]) -> None:
+        for _ in range(each // at_once):
+            await task()
+
+    times: Times = {name: [] for name in tasks}
+    for round_ in range(-1, rounds):
+        for name in _order(tasks, round_):
+            gc.collect()
+            began = time.process_time()
+            await asyncio.gather(*[worker(tasks[name]) for _ in range(at_once)])
+            spent = time.process_time() - began
+            if round_ >= 0:  # the first is for warming up
+                times[name].append(spent / (each // at_once * at_once * parts) * 1e6)
+    return times
+
+
+def _sync_times(
+    tasks: Mapping[str, SyncTask], *, threads: int, rounds: int, each: int, parts: int = 1
+) -> Times:
+    def worker(task: SyncTask) -> None:
+        for _ in range(each // threads):
+            task()
+
+    times: Times = {name: [] for name in tasks}
+    with ThreadPoolExecutor(threads) as pool:
+        for round_ in range(-1, rounds):
+            for name in _order(tasks, round_):
+                gc.collect()
+                began = time.process_time()
+                for done in [pool.submit(worker, tasks[name]) for _ in range(threads)]:
+                    done.result()
+                spent = time.process_time() - began
+                if round_ >= 0:
+                    times[name].append(spent / (each // threads * threads * parts) * 1e6)
+    return times
+
+
+async def _async_tables(base_url: str, size: Size) -> list[Table]:
+    tables: list[Table] = []
+    async with async_tasks(base_url) as tasks:
+        for what in ("GET", "chat"):
+            for at_once in (1, 64):
+                times = await _async_times(
+                    tasks[what], at_once=at_once, rounds=size.rounds, each=size.requests
+                )
+                title = f"async {what}, {at_once} at once"
+                tables.append(Table(title=title, unit="a request", times=times))
+        times = await _async_times(
+            tasks["stream"], at_once=1, rounds=size.rounds, each=size.streams, parts=CHUNKS
+        )
+        tables.append(Table(title="async stream", unit="a chunk", times=times))
+    return tables
+
+
+def _sync_tables(base_url: str, size: Size) -> list[Table]:
+    tables: list[Table] = []
+    with sync_tasks(base_url) as tasks:
+        for what in ("GET", "chat"):
+            for threads in (1, 8):
+                times = _sync_times(
+                    tasks[what], threads=threads, rounds=size.rounds, each=size.requests
+                )
+                title = f"sync {what}, {threads} thread{'s' * (threads > 1)}"
+                tables.append(Table(title=title, unit="a request", times=times))
+        times = _sync_times(
+            tasks["stream"], threads=1, rounds=size.rounds, each=size.streams, parts=CHUNKS
+        )
+        tables.append(Table(title="sync stream", unit="a chunk", times=times))
+    return tables
+
+
+def main() -> int:
+    """Measure, print, and with --check say by the exit code whether it is fast enough."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--check", action="store_true", help=f"fail over {CEILING} × aiohttp")
+    parser.add_argument("--quick", action="store_true", help="a few short rounds")
+    parser.add_argument("--uvloop", action="store_true", help="run the async clients on uvloop")
+    parser.add_argument("--only", choices=("async", "sync"), help="leave out the other half")
+    arguments = parser.parse_args()
+    size = (
+        Size(rounds=9, requests=256, streams=1)
+        if arguments.quick
+        else Size(rounds=31, requests=256, streams=2)
+    )
+    with canned_server() as base_url:
+        tables: list[Table] = []
+        if arguments.only != "sync":
+            run = uvloop.run if arguments.uvloop else asyncio.run
+            tables += run(_async_tables(base_url, size))
+        if arguments.only != "async":
+            tables += _sync_tables(base_url, size)
+    print(*tables, sep="\n\n")
+    if not arguments.check:
+        return 0
+    slow = [
+        f"{table.title}: {table.ratio('AsyncNexevo'):.2f} × aiohttp is over {CEILING}"
+        for table in tables
+        if table.title.endswith("64 at once") and table.ratio("AsyncNexevo") > CEILING
+    ]
+    print(*slow, sep="\n", file=sys.stderr)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
