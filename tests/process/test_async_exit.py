@@ -113,7 +113,17 @@ WAYS_NOT_TO_CLOSE = {
 
 def run(script: str, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", PREAMBLE + textwrap.dedent(script)],
+        # -u: with buffered output, blockbuster 1.5 crashes any interpreter that ends.
+        [
+            sys.executable,
+            "-u",
+            "-W",
+            "error",
+            "-X",
+            "dev",
+            "-c",
+            PREAMBLE + textwrap.dedent(script),
+        ],
         env={
             "NEXEVO_API_KEY": sandbox.api_key,
             "NEXEVO_BASE_URL": sandbox.base_url,
@@ -175,6 +185,37 @@ def test_the_first_call_needs_no_import_of_aiohttp_before(gateway):
         assert "aiohttp" not in sys.modules
         asyncio.run(call())
         assert "aiohttp" in sys.modules
+        """,
+        gateway,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_loop_is_never_blocked(gateway):
+    done = run(
+        """
+        from blockbuster import BlockBuster
+        from nexevo_async import NexevoError, Timeouts
+        BlockBuster("nexevo_async").activate()
+        async def main():
+            conv = await call()
+            await client.conversations.get(conv.conversation_id)
+            async with await stream() as s:
+                assert await s.final()
+            async with await stream() as s:
+                await anext(s)
+            unreachable = client.with_options(base_url="http://127.0.0.1:1/v1", max_retries=1)
+            secure = client.with_options(base_url="https://localhost:1/v1", max_retries=0)
+            slow = client.with_options(timeouts=Timeouts(total=0.001))
+            for view in (unreachable, secure, slow):
+                try:
+                    await view.models.list()
+                except NexevoError:
+                    pass
+                else:
+                    raise AssertionError
+            await client.aclose()
+        asyncio.run(main())
         """,
         gateway,
     )

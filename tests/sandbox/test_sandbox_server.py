@@ -216,8 +216,10 @@ async def main():
                     assert r.status == 200, await r.text()
 asyncio.run(main())
 """
+    # -u: with buffered output, blockbuster 1.5 crashes any interpreter that ends.
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
-    )
+        [sys.executable, "-u", "-c", script],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     gc.collect()
