@@ -11,7 +11,7 @@ from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.failures import decode_error, status_error
 from nexevo_async.codec.sse import EventTooLargeError, SSEParser
 from nexevo_async.contract.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
-from nexevo_async.contract.model import with_meta
+from nexevo_async.contract.model import keep_meta
 from nexevo_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -107,7 +107,9 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             pass
         obj = self._whole.to_dict()
         with_generation_id(obj, self._response)
-        return with_meta(structurer(ChatCompletion)(obj), self.meta)
+        completion = structurer(ChatCompletion)(obj)
+        keep_meta(completion, self.meta)
+        return completion
 
     async def aclose(self) -> None:
         """Give the connection back; harmless when the stream has ended."""

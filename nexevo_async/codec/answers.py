@@ -8,7 +8,7 @@ import attrs
 from nexevo_async.codec import json
 from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.failures import decode_error, not_json, status_error
-from nexevo_async.contract.model import Model, declared, with_meta
+from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.contract.operation import Operation
 from nexevo_async.errors import DecodeError
 from nexevo_async.messages import Meta, Request, Response
@@ -66,7 +66,8 @@ def one(
     except _UnreadableError as unreadable:
         error = unreadable.told(request, response)
     else:
-        return with_meta(model, response.meta)
+        keep_meta(model, response.meta)
+        return model
     raise error
 
 

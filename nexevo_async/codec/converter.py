@@ -18,7 +18,8 @@ from cattrs.cols import (
 from cattrs.gen import make_dict_structure_fn, override
 
 from nexevo_async.codec.json import WireNumber
-from nexevo_async.contract.model import Model, with_json
+from nexevo_async.contract.model import Model, keep_json
+from nexevo_async.shapes import is_object
 
 T = TypeVar("T")
 
@@ -154,9 +155,11 @@ def _model(cls: type[Model], converter: cattrs.Converter) -> Callable[[Any, Any]
     )
 
     def model(value: Any, _: Any) -> Model:
-        if type(value) is not dict:
-            raise _wrong("an object", value)  # pyright: ignore[reportUnknownArgumentType]
-        return with_json(structure(value, cls), value)  # pyright: ignore[reportUnknownArgumentType]
+        if not is_object(value):
+            raise _wrong("an object", value)
+        made: Model = structure(value, cls)
+        keep_json(made, value)
+        return made
 
     return model
 

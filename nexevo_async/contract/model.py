@@ -1,5 +1,5 @@
-from collections.abc import Iterator, KeysView
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, KeysView
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -104,16 +104,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-M = TypeVar("M", bound=Model)
+# The slots of a frozen model, written from outside by those who read answers: the quickest way.
+keep_json: Final[Callable[[Model, dict[str, Any]], None]] = vars(Model)["_json"].__set__
+"""Has a model keep the JSON object that it was read from."""
 
-
-def with_json(model: M, obj: dict[str, Any]) -> M:
-    """Have a model keep the JSON object that it was read from."""
-    object.__setattr__(model, "_json", obj)
-    return model
-
-
-def with_meta(model: M, meta: Meta) -> M:
-    """Have a model know the answer that it is."""
-    object.__setattr__(model, "_meta", meta)
-    return model
+keep_meta: Final[Callable[[Model, Meta], None]] = vars(Model)["_meta"].__set__
+"""Has a model know the answer that it is."""
