@@ -98,7 +98,6 @@ SUMMARY: Final = Operation(
     query=DaysQuery,
     envelope="summary",
     resend="idempotent",
-    documented="D",
     summary="Count the feedback of the last days.",
 )
 

@@ -1,7 +1,11 @@
 import asyncio
+from typing import Final, final
+
+import attrs
 
 from nexevo_async.errors import APITimeoutError
 from nexevo_async.messages import Handler, Request, Response
+from nexevo_async.per_loop import PerLoop
 
 
 async def deadline(request: Request, call_next: Handler) -> Response:
@@ -9,16 +13,82 @@ async def deadline(request: Request, call_next: Handler) -> Response:
     total = request.settings.timeouts.total
     if total is None:
         return await call_next(request)
-    when = asyncio.get_running_loop().time() + total
-    request.progress.deadline = when
-    scope = asyncio.timeout_at(when)
+    clocks = _of_loop.get()
+    clock = clocks.get(total) or clocks.setdefault(total, _Clock(total))
+    entry = clock.begin()
+    request.progress.deadline = entry.when
     try:
-        async with scope:
-            return await call_next(request)
-    except TimeoutError:
-        if not scope.expired():
+        return await call_next(request)
+    except asyncio.CancelledError:
+        # As asyncio.timeout does: only where nobody else cancelled the task as well.
+        if not entry.expired or entry.task.uncancel() > entry.cancelling:
             raise
+    finally:
+        clock.end(entry)
+        if len(clocks) > _KEPT and clock.is_idle:  # times that are given to one call each
+            clocks.pop(total).stop()
     raise total_timeout(request, total)
+
+
+@attrs.define(eq=False)
+class _Entry:
+    """A call that must be over at some time."""
+
+    when: float
+    task: asyncio.Task[object]
+    cancelling: int
+    expired: bool = False
+
+
+@final
+class _Clock:
+    """Ends calls that have the same total time, on one event loop.
+
+    They expire in the order in which they began, so that one timer does for all; one a call, as
+    asyncio.timeout has, is a tenth of what a call takes from the CPU.
+    """
+
+    def __init__(self, total: float) -> None:
+        self._total = total
+        self._loop = asyncio.get_running_loop()
+        self._entries: dict[_Entry, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> _Entry:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        entry = _Entry(self._loop.time() + self._total, task, task.cancelling())
+        self._entries[entry] = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(entry.when, self._expire)
+        return entry
+
+    def end(self, entry: _Entry) -> None:
+        self._entries.pop(entry, None)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._entries
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        now = self._loop.time()
+        while self._entries:
+            entry = next(iter(self._entries))
+            if entry.when > now:
+                self._timer = self._loop.call_at(entry.when, self._expire)
+                return
+            del self._entries[entry]
+            entry.expired = True
+            entry.task.cancel()
+        self._timer = None
+
+
+_KEPT: Final = 8
+_of_loop: PerLoop[dict[float, _Clock]] = PerLoop(dict)
 
 
 def total_timeout(request: Request, total: float) -> APITimeoutError:

@@ -37,6 +37,9 @@ async def _no_silent_resend(
 _FAILURES: Final = (aiohttp.ClientError, _LostError, OSError, ValueError, RuntimeError)
 
 
+_RESENT_BY_AIOHTTP: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
 @functools.lru_cache(maxsize=64)
 def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
@@ -101,6 +104,7 @@ class Session:
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
                 proxy=proxy,
+                middlewares=None if request.operation.method in _RESENT_BY_AIOHTTP else (),
                 timeout=_client_timeout(
                     request.settings.timeouts.connect, request.settings.timeouts.read
                 ),
@@ -114,8 +118,10 @@ class Session:
                     elapsed=progress.elapsed,
                 )
             progress.phase = "reading the answer"
-            async with response:
+            try:
                 body = Body(await response.read())
+            finally:
+                response.release()
             return Response(
                 status=response.status,
                 headers=Headers(response.headers),

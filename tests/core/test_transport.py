@@ -21,6 +21,7 @@ from nexevo_async import (
     Limits,
     Timeouts,
 )
+from nexevo_async.middleware import deadline
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 
@@ -321,3 +322,46 @@ class TestKeys:
         with pytest.raises(ValueError, match="api_key") as caught:
             AsyncNexevo(bad)
         assert "canary" not in str(caught.value)
+
+
+class TestDeadlines:
+    """One timer serves all calls with the same total time."""
+
+    async def test_each_call_ends_at_its_own_time_whatever_the_others_do(self):
+        async with serving(silence()) as server, client_of(server) as client:
+
+            async def call(total: float, after: float) -> tuple[float, float]:
+                await asyncio.sleep(after)
+                began = time.monotonic()
+                with pytest.raises(APITimeoutError, match=f"total={total:g} s"):
+                    await client.models.list(timeouts=Timeouts(total=total))
+                return total, time.monotonic() - began
+
+            calls = [call(total, after) for total in (0.2, 0.3) for after in (0, 0.05, 0.1, 0.25)]
+            for total, took in await asyncio.gather(*calls):
+                assert total <= took < total + 0.15
+
+    async def test_a_call_that_is_done_is_not_ended_later(self):
+        async with serving(reply()) as server, client_of(server) as client:
+            for _ in range(3):
+                await client.conversations.get("c", timeouts=Timeouts(total=0.1))
+            await asyncio.sleep(0.25)
+            await client.conversations.get("c", timeouts=Timeouts(total=0.1))
+
+    async def test_times_that_are_given_once_are_not_kept(self):
+        async with serving(reply()) as server, client_of(server) as client:
+            for n in range(100):
+                await client.conversations.get("c", timeouts=Timeouts(total=100 + n / 1000))
+            assert len(deadline._of_loop.get()) <= deadline._KEPT
+
+    async def test_a_cancellation_from_outside_stays_one(self):
+        async with serving(silence()) as server, client_of(server) as client:
+            task = asyncio.create_task(client.models.list(timeouts=Timeouts(total=0.1)))
+            await server.until(lambda: len(server.seen) == 1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.models.list(timeouts=Timeouts(total=0.1))
+            await asyncio.sleep(0.15)  # past the calls' own time: nobody is cancelled any more
