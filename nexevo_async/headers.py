@@ -72,14 +72,19 @@ class Headers(Mapping[str, str]):
 
     def with_(self, added: Mapping[str, str]) -> "Headers":
         """Give these headers and ``added``, which wins where both name one."""
-        index = self._by_name()
-        new = {name.lower(): value for name, value in added.items()}
+        index = self._by_name().copy()
+        replaced: set[str] = set()
+        for name, value in added.items():
+            lower = name.lower()
+            if lower in index:
+                replaced.add(lower)
+            index[lower] = value
         kept = self._pairs
-        if not index.keys().isdisjoint(new):
-            kept = [pair for pair in kept if pair[0].lower() not in new]
+        if replaced:
+            kept = [pair for pair in kept if pair[0].lower() not in replaced]
         headers = object.__new__(Headers)
         headers._pairs = (*kept, *added.items())
-        headers._index = index | new
+        headers._index = index
         return headers
 
     def shown(self) -> dict[str, str]:

@@ -45,9 +45,18 @@ def _client_timeout(connect: float | None, read: float | None) -> aiohttp.Client
     return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
 
 
-@functools.lru_cache(maxsize=256)
-def _url(text: str) -> URL:
-    return URL(text, encoded=True)
+@functools.lru_cache(maxsize=64)
+def _base(base_url: str) -> tuple[URL, str]:
+    url = URL(base_url, encoded=True)
+    return url.origin(), url.raw_path.rstrip("/")
+
+
+def _url(request: Request) -> URL:
+    origin, prefix = _base(request.settings.client.base_url)
+    path = prefix + request.path
+    if not request.query:
+        return origin.with_path(path, encoded=True)
+    return URL(f"{origin}{path}?{request.query}", encoded=True)
 
 
 def _kept_alive_socket(info: tuple[Any, ...]) -> socket.socket:
@@ -95,11 +104,7 @@ class Session:
         try:
             response = await self._session.request(
                 request.operation.method,
-                _url(
-                    f"{request.settings.client.base_url}{request.path}?{request.query}"
-                    if request.query
-                    else f"{request.settings.client.base_url}{request.path}"
-                ),
+                _url(request),
                 headers=request.headers.pairs,
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
