@@ -4,8 +4,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nexevo_async import webhooks
+    from nexevo_async.api_key import KeySource
     from nexevo_async.client import AsyncNexevo
     from nexevo_async.config import TLS, CallOptions, Limits, RetryPolicy, Timeouts
+    from nexevo_async.contract.auth import (
+        DataExport,
+        Session,
+        TwoFactorEnabled,
+        TwoFactorSetup,
+        TwoFactorStatus,
+        User,
+    )
     from nexevo_async.contract.chat import (
         ChatCompletion,
         ChatCompletionChunk,
@@ -23,8 +33,16 @@ if TYPE_CHECKING:
     )
     from nexevo_async.contract.conversations import Conversation, Message, Role
     from nexevo_async.contract.feedback import Feedback, FeedbackCount, FeedbackSummary
+    from nexevo_async.contract.keys import GeoPolicy, Key, NewKey
     from nexevo_async.contract.model import Model
     from nexevo_async.contract.models import ModelInfo, ModelPricing
+    from nexevo_async.contract.organizations import (
+        Member,
+        NewOrganization,
+        Organization,
+        OrganizationRole,
+    )
+    from nexevo_async.contract.webhooks import WebhookData, WebhookEvent
     from nexevo_async.errors import (
         APIConnectionError,
         APIStatusError,
@@ -91,18 +109,23 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "Conversation",
+    "DataExport",
     "DecodeError",
     "Delta",
     "Feedback",
     "FeedbackCount",
     "FeedbackSummary",
     "FunctionCall",
+    "GeoPolicy",
     "Handler",
     "Headers",
     "InsufficientBalanceError",
     "InternalServerError",
+    "Key",
+    "KeySource",
     "Limits",
     "MaxPrice",
+    "Member",
     "Message",
     "MessageParam",
     "Meta",
@@ -110,9 +133,13 @@ __all__ = [
     "Model",
     "ModelInfo",
     "ModelPricing",
+    "NewKey",
+    "NewOrganization",
     "NexevoError",
     "NexevoInfo",
     "NotFoundError",
+    "Organization",
+    "OrganizationRole",
     "PaginationError",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -126,16 +153,24 @@ __all__ = [
     "RetryPolicy",
     "Role",
     "Route",
+    "Session",
     "SpendCapExceededError",
     "StreamError",
     "StreamTruncatedError",
     "Timeouts",
     "TokenUsage",
     "ToolCall",
+    "TwoFactorEnabled",
+    "TwoFactorSetup",
+    "TwoFactorStatus",
     "UnprocessableEntityError",
     "UnsetType",
     "UpstreamError",
+    "User",
+    "WebhookData",
+    "WebhookEvent",
     "WebhookVerificationError",
+    "webhooks",
 ]
 
 _HOMES = {
@@ -192,6 +227,22 @@ _HOMES = {
     "UnprocessableEntityError": ".errors",
     "UpstreamError": ".errors",
     "WebhookVerificationError": ".errors",
+    "KeySource": ".api_key",
+    "DataExport": ".contract.auth",
+    "Session": ".contract.auth",
+    "TwoFactorEnabled": ".contract.auth",
+    "TwoFactorSetup": ".contract.auth",
+    "TwoFactorStatus": ".contract.auth",
+    "User": ".contract.auth",
+    "GeoPolicy": ".contract.keys",
+    "Key": ".contract.keys",
+    "NewKey": ".contract.keys",
+    "Member": ".contract.organizations",
+    "NewOrganization": ".contract.organizations",
+    "Organization": ".contract.organizations",
+    "OrganizationRole": ".contract.organizations",
+    "WebhookData": ".contract.webhooks",
+    "WebhookEvent": ".contract.webhooks",
     "Headers": ".headers",
     "Body": ".messages",
     "Handler": ".messages",
@@ -213,6 +264,8 @@ def __getattr__(name: str) -> object:
     # Loaded when first used (PEP 562): `import nexevo_async` costs next to nothing.
     home = _HOMES.get(name)
     if home is None:
+        if name == "webhooks":
+            return importlib.import_module(".webhooks", __name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(home, __name__), name)
     globals()[name] = value

@@ -5,6 +5,7 @@ from typing import Any, Self, Unpack, final
 
 import attrs
 
+from nexevo_async.api_key import KeySource
 from nexevo_async.codec import answers
 from nexevo_async.config import (
     TLS,
@@ -13,9 +14,9 @@ from nexevo_async.config import (
     Limits,
     RetryPolicy,
     Timeouts,
-    checked_api_key,
     checked_base_url,
     checked_headers,
+    checked_key_source,
     checked_max_retries,
     checked_path,
     checked_timeouts,
@@ -27,11 +28,14 @@ from nexevo_async.messages import Handler, Middleware, Response, Route
 from nexevo_async.middleware import chain
 from nexevo_async.middleware.limits import Limits as LimitsMiddleware
 from nexevo_async.middleware.retry import Retry
+from nexevo_async.services.auth import Auth
 from nexevo_async.services.caller import Caller, body, query_string
 from nexevo_async.services.chat import Chat
 from nexevo_async.services.conversations import Conversations
 from nexevo_async.services.feedback import Feedback
+from nexevo_async.services.keys import Keys
 from nexevo_async.services.models import Models
+from nexevo_async.services.organizations import Organizations
 from nexevo_async.transport.transport import Transport
 from nexevo_async.unset import UNSET, UnsetType
 
@@ -54,8 +58,9 @@ class AsyncNexevo:
     or ``async with``.
 
     Args:
-        api_key: An API key ``sk-xc-…`` [D], or an access token [P]. None reads NEXEVO_API_KEY [D]
-            when the first call is made.
+        api_key: An API key ``sk-xc-…`` [D], or an access token [P]; or a function that gives one,
+            async or not, which is called for each attempt, and once more when the key is refused.
+            None reads NEXEVO_API_KEY [D] when the first call is made.
         base_url: Where the gateway is; None reads NEXEVO_BASE_URL [P], else it is Nexevo's own
             ``https://api.nexevo.ai/v1`` [D].
         timeouts: The limits of every call, in seconds.
@@ -85,7 +90,7 @@ class AsyncNexevo:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | KeySource | None = None,
         *,
         base_url: str | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
@@ -99,7 +104,7 @@ class AsyncNexevo:
         attempt_middleware: Iterable[Middleware] = (),
     ) -> None:
         config = ClientConfig(
-            api_key=checked_api_key(api_key, source="api_key"),
+            api_key=checked_key_source(api_key),
             base_url=checked_base_url(base_url),
             timeouts=checked_timeouts(timeouts),
             max_retries=checked_max_retries(max_retries),
@@ -148,10 +153,25 @@ class AsyncNexevo:
         """Thumbs up and down for the router to learn from."""
         return Feedback(self._caller)
 
+    @cached_property
+    def auth(self) -> Auth:
+        """Accounts, with their logins, second factors and profiles."""
+        return Auth(self._caller)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """API keys."""
+        return Keys(self._caller)
+
+    @cached_property
+    def organizations(self) -> Organizations:
+        """Teams that share keys and billing."""
+        return Organizations(self._caller)
+
     def with_options(
         self,
         *,
-        api_key: str | None | UnsetType = UNSET,
+        api_key: str | KeySource | None | UnsetType = UNSET,
         base_url: str | UnsetType = UNSET,
         timeouts: Timeouts | UnsetType = UNSET,
         max_retries: int | UnsetType = UNSET,
@@ -166,7 +186,7 @@ class AsyncNexevo:
         it closes nothing. Making one is cheap enough for every call.
 
         Args:
-            api_key: Another key; None reads NEXEVO_API_KEY.
+            api_key: Another key, such as a session's token; None reads NEXEVO_API_KEY.
             base_url: Another gateway.
             timeouts: Limits, over those of this client.
             max_retries: How often a call may be sent again.
@@ -189,7 +209,7 @@ class AsyncNexevo:
         config = self._caller.config
         changes: dict[str, Any] = {}
         if api_key is not UNSET:
-            changes["api_key"] = checked_api_key(api_key, source="api_key")
+            changes["api_key"] = checked_key_source(api_key)
         if base_url is not UNSET:
             changes["base_url"] = checked_base_url(base_url)
         if timeouts is not UNSET:

@@ -4,10 +4,11 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypedDict, TypeVar, cast
 
 import attrs
 
+from nexevo_async.api_key import AskedKey, KeySource, key_problem
 from nexevo_async.errors import ConfigurationError
 from nexevo_async.headers import Headers
 from nexevo_async.secret import Secret
@@ -242,23 +243,26 @@ def checked_api_key(value: object, *, source: str) -> Secret | None:
         return None
     if not isinstance(value, str):
         raise TypeError(f"{source} must be a string, not {type(value).__name__}")
-    problem = _key_problem(value)
+    problem = key_problem(value)
     if problem is None:
         return Secret(value)
     del value
     raise ValueError(f"{source} {problem}")
 
 
-def _key_problem(value: str) -> str | None:
-    if not value.strip():
-        return "is empty: give a key that begins with sk-xc-, or None to read NEXEVO_API_KEY"
-    if value.lower().startswith("bearer "):
-        return "begins with 'Bearer ': give the key alone, the client adds the scheme"
-    if value != value.strip():
-        return "has white space around it (a newline from a file?): strip it"
-    if not value.isascii() or not value.isprintable() or " " in value:
-        return "has a character that no key has (a control character, a space or non-ASCII)"
-    return None
+def checked_key_source(value: object) -> Secret | AskedKey | None:
+    """Give the key, or what is to be asked for it."""
+    try:
+        if value is None or isinstance(value, str):
+            return checked_api_key(value, source="api_key")
+        if callable(value):
+            return AskedKey(cast("KeySource", value))
+        wrong = type(value).__name__
+    finally:
+        del value  # it may be secret, and tracebacks can show locals
+    raise TypeError(
+        f"api_key must be a string, or a function without arguments that gives one, not {wrong}"
+    )
 
 
 def key_from_environment() -> Secret:
@@ -273,7 +277,7 @@ def key_from_environment() -> Secret:
             "No API key: none was given as api_key=, and the environment variable NEXEVO_API_KEY "
             "is not set. Pass api_key= or set the variable."
         )
-    problem = _key_problem(value)
+    problem = key_problem(value)
     if problem is None:
         return Secret(value)
     del value
@@ -321,7 +325,7 @@ def instance(name: str, value: object, cls: type[T]) -> T:
 class ClientConfig:
     """Everything a client is told; views share what they do not change."""
 
-    api_key: Secret | None
+    api_key: Secret | AskedKey | None
     base_url: str
     timeouts: Timeouts
     max_retries: int

@@ -28,12 +28,14 @@ class Route:
         method: The HTTP method.
         path: The path's template, such as ``/conversations/{conversation_id}/messages``.
         resend: After which failures the call may be sent again.
+        needs_key: Whether the call carries the key.
     """
 
     name: str
     method: str
     path: str
     resend: Resend = "once"
+    needs_key: bool = True
 
 
 @final

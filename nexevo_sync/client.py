@@ -4,15 +4,19 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, Unpack, final
 
+from nexevo_async.api_key import KeySource
 from nexevo_async.client import AsyncNexevo
 from nexevo_async.config import TLS, CallOptions, Limits, RetryPolicy, Timeouts
 from nexevo_async.messages import Middleware, Response
 from nexevo_async.unset import UNSET, UnsetType
 from nexevo_sync.portal import run, run_if_started
+from nexevo_sync.services.auth import Auth
 from nexevo_sync.services.chat import Chat
 from nexevo_sync.services.conversations import Conversations
 from nexevo_sync.services.feedback import Feedback
+from nexevo_sync.services.keys import Keys
 from nexevo_sync.services.models import Models
+from nexevo_sync.services.organizations import Organizations
 
 
 @final
@@ -25,8 +29,9 @@ class Nexevo:
     the first call starts. Ctrl-C ends the call that it interrupts.
 
     Args:
-        api_key: An API key ``sk-xc-…`` [D], or an access token [P]. None reads NEXEVO_API_KEY [D]
-            when the first call is made.
+        api_key: An API key ``sk-xc-…`` [D], or an access token [P]; or a function that gives one,
+            async or not, which is called for each attempt, and once more when the key is refused.
+            None reads NEXEVO_API_KEY [D] when the first call is made.
         base_url: Where the gateway is; None reads NEXEVO_BASE_URL [P], else it is Nexevo's own
             ``https://api.nexevo.ai/v1`` [D].
         timeouts: The limits of every call, in seconds.
@@ -57,7 +62,7 @@ class Nexevo:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | KeySource | None = None,
         *,
         base_url: str | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
@@ -104,10 +109,25 @@ class Nexevo:
         """Thumbs up and down for the router to learn from."""
         return Feedback(self._async.feedback)
 
+    @cached_property
+    def auth(self) -> Auth:
+        """Accounts, with their logins, second factors and profiles."""
+        return Auth(self._async.auth)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """API keys."""
+        return Keys(self._async.keys)
+
+    @cached_property
+    def organizations(self) -> Organizations:
+        """Teams that share keys and billing."""
+        return Organizations(self._async.organizations)
+
     def with_options(
         self,
         *,
-        api_key: str | None | UnsetType = UNSET,
+        api_key: str | KeySource | None | UnsetType = UNSET,
         base_url: str | UnsetType = UNSET,
         timeouts: Timeouts | UnsetType = UNSET,
         max_retries: int | UnsetType = UNSET,
@@ -122,7 +142,7 @@ class Nexevo:
         it closes nothing. Making one is cheap enough for every call.
 
         Args:
-            api_key: Another key; None reads NEXEVO_API_KEY.
+            api_key: Another key, such as a session's token; None reads NEXEVO_API_KEY.
             base_url: Another gateway.
             timeouts: Limits, over those of this client.
             max_retries: How often a call may be sent again.

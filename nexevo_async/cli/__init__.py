@@ -6,6 +6,7 @@ from typing import Final
 # Command and where it is, as cyclopts loads it.
 _COMMANDS: Final = {
     "demo": "nexevo_async.cli.demo:demo",
+    "openapi": "nexevo_async.cli.openapi:openapi",
     "sandbox": "nexevo_async.cli.sandbox:sandbox",
 }
 

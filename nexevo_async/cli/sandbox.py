@@ -34,7 +34,8 @@ def sandbox(
 
     Args:
         port: The port to listen at, on this machine only; 0 is any that is free.
-        db: A file for the state, which is then there again at the next start.
+        db: A file for the state, which is then there again at the next start; the file beside it
+            whose name ends in .secret belongs to it.
         api_key: The owner's API key; without it, a fresh one is made and shown.
         rate_limit: Requests that a key may send a minute; 0 is no limit.
     """

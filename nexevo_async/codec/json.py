@@ -24,14 +24,14 @@ def encode(members: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -
         TypeError: a value has no form in JSON.
         ValueError: a text has a lone surrogate, or the object is nested too deeply.
     """
+    given = {name: value for name, value in members.items() if value is not UNSET}
     try:
-        given = {name: value for name, value in members.items() if value is not UNSET}
         return Body(_encoder.encode({**given, **extra} if extra else given))
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"The body cannot be written as JSON: {error}"
         kind: type[Exception] = TypeError if isinstance(error, TypeError) else ValueError
     # They may be secret, and tracebacks can show locals.
-    del members, extra
+    del members, extra, given
     raise kind(problem)
 
 

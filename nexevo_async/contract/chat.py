@@ -213,7 +213,7 @@ class MaxPrice(TypedDict, total=False):
 
 
 class MaxPriceBody(TypedDict, total=False):
-    """The most that a model may cost, as JSON numbers [P] of exactly the digits given."""
+    """The most that a model may cost [D], as JSON numbers [P] of exactly the digits given."""
 
     prompt: Decimal
     completion: Decimal

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from nexevo_async.shapes import is_mapping, is_series
 from nexevo_async.unset import UNSET, UnsetType
@@ -27,6 +28,39 @@ def string(name: str, value: object) -> str:
         del value  # it may be secret, and tracebacks can show locals
         raise TypeError(f"{name} must be a string, not {wrong}")
     return value
+
+
+def text(name: str, value: object, *, at_most: int) -> str:
+    """Give the string when it has from one to so many characters."""
+    given = string(name, value)
+    if not 1 <= len(given) <= at_most:
+        raise ValueError(f"{name} must have 1 to {at_most:,} characters, not {len(given):,}")
+    return given
+
+
+def https_url(name: str, value: object) -> str:
+    """Give the URL when it is an HTTPS one, without credentials."""
+    url = string(name, value)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    # urlsplit overlooks white space and control characters, and what posts to the URL may not; a
+    # backslash is a slash to browsers, so that what looks like credentials would be the host.
+    plain = url.isprintable() and not any(c in " \\" for c in url)
+    if not plain or parts.scheme != "https" or not parts.hostname:
+        raise ValueError(f"{name} must be an https:// URL with a host")
+    if "@" in parts.netloc:
+        raise ValueError(f"{name} must have no credentials")
+    return url
+
+
+def one_or_clear(name: str, value: object, clear: object) -> None:
+    """Make sure that either a value or ``clear`` is given."""
+    if boolean("clear", clear) is (value is not None):
+        both = "not both" if value is not None else "one of them"
+        raise ValueError(f"give {name}= or clear=True, {both}")
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
@@ -107,6 +141,19 @@ def money(name: str, value: object) -> Decimal:
     return amount
 
 
+def amount(name: str, value: object) -> str:
+    """Give an amount that is not negative as a decimal string, of exactly the digits given."""
+    exact = money(name, value)
+    if exact.is_signed():
+        raise ValueError(f"{name} must not be negative: {value!r}")
+    # A giant exponent would be written out as as many digits.
+    if not -_MOST_DIGITS <= exact.adjusted() <= _MOST_DIGITS:
+        raise ValueError(f"{name} is far from any amount of money: {value!r}")
+    return format(exact, "f")
+
+
+_MOST_DIGITS: Final = 30
+
 # Decimal takes underscores, white space and the digits of every script as well.
 _AMOUNT_CHARACTERS: Final = frozenset("0123456789.+-eE")
 
@@ -144,7 +191,10 @@ Check = Callable[[str, object], T]
 
 def given(check: Check[T], name: str, value: object) -> T | UnsetType:
     """Check an argument whose None says that it was not given."""
-    return UNSET if value is None else check(name, value)
+    try:
+        return UNSET if value is None else check(name, value)
+    finally:
+        del value  # it may be secret, and tracebacks can show locals
 
 
 def nullable(check: Check[T], name: str, value: object) -> T | UnsetType | None:

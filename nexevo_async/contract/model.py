@@ -84,6 +84,11 @@ class Model:
             return raw[name]
 
 
+def hidden(*, required: bool = False) -> Any:
+    """Declare a field that no repr shows."""
+    return attrs.field(repr=False) if required else attrs.field(default=None, repr=False)
+
+
 _DECLARED: dict[type, frozenset[str]] = {}
 
 

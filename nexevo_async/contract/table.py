@@ -2,7 +2,15 @@
 
 from typing import Any, Final
 
-from nexevo_async.contract import chat, conversations, feedback, models
+from nexevo_async.contract import (
+    auth,
+    chat,
+    conversations,
+    feedback,
+    keys,
+    models,
+    organizations,
+)
 from nexevo_async.contract.operation import Operation
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
@@ -10,4 +18,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *chat.OPERATIONS,
     *models.OPERATIONS,
     *feedback.OPERATIONS,
+    *auth.OPERATIONS,
+    *keys.OPERATIONS,
+    *organizations.OPERATIONS,
 )

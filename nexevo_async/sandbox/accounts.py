@@ -1,38 +1,17 @@
-"""Users, and the keys by which the gateway knows them; neither password nor key is stored."""
+"""Users; no password is stored."""
 
-import base64
-import hashlib
-import hmac
-import secrets
 import sqlite3
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any
 
+from nexevo_async.sandbox.gate import unknown_key
 from nexevo_async.sandbox.ids import new_id
-
-# 16 MiB and about 40 ms a password: OWASP's least for n would double the sandbox's start.
-_COST: Final = {"n": 2**14, "r": 8, "p": 1}
-_PREFIX_LENGTH: Final = 10
+from nexevo_async.sandbox.refusal import RefusalError, invalid
 
 
-class Caller(NamedTuple):
-    """Who sends a request."""
-
-    user_id: str
-    key_id: str
-
-
-def new_api_key() -> str:
-    """Give a fresh key."""
-    return "sk-xc-" + secrets.token_urlsafe(24)
-
-
-def password_hash(password: str) -> str:
-    """Give the salted scrypt hash of a password; takes about 40 ms."""
-    salt = secrets.token_bytes(16)
-    digest = hashlib.scrypt(password.encode(), salt=salt, **_COST)
-    encoded = (base64.b64encode(part).decode() for part in (salt, digest))
-    return "$".join(("scrypt", *map(str, _COST.values()), *encoded))
+def normalized(email: str) -> str:
+    """Give an address as it is stored and compared: nobody means two people by its case."""
+    return email.strip().lower()
 
 
 def create_user(
@@ -47,43 +26,50 @@ def create_user(
     """Store a user and give its id.
 
     Raises:
-        sqlite3.IntegrityError: the address is taken.
+        RefusalError: the address is taken, or is none.
     """
-    user_id = new_id("u_")
-    db.execute(
-        "INSERT INTO users VALUES (?, ?, ?, ?, ?, ?)",
-        (user_id, email, hashed_password, full_name, str(balance_usd), now),
-    )
+    user_id, address = new_id("u_"), normalized(email)
+    if not address.isprintable():  # a mail's header holds it
+        raise invalid("email", "An e-mail address has no control characters.")
+    try:
+        db.execute(
+            "INSERT INTO users (user_id, email, password_hash, full_name, balance_usd, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (user_id, address, hashed_password, full_name, str(balance_usd), now),
+        )
+    except sqlite3.IntegrityError:
+        raise RefusalError(409, f"{address} has an account already.") from None
     return user_id
 
 
-def user_named(db: sqlite3.Connection, email: str) -> str | None:
-    """Give the id of the user who has that address."""
-    row = db.execute("SELECT user_id FROM users WHERE email = ?", (email,)).fetchone()
-    return None if row is None else str(row["user_id"])
+def user_named(db: sqlite3.Connection, email: str) -> sqlite3.Row | None:
+    """Give what is stored of the user who has that address."""
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM users WHERE email = ?", (normalized(email),)
+    ).fetchone()
+    return row
 
 
-def create_key(db: sqlite3.Connection, *, user_id: str, name: str, secret: str, now: str) -> str:
-    """Store a key's hash and give the key's id."""
-    key_id = new_id("key_")
-    db.execute(
-        "INSERT INTO keys (key_id, user_id, name, prefix, hash, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (key_id, user_id, name, secret[:_PREFIX_LENGTH], _digest(secret), now),
-    )
-    return key_id
+def user_row(db: sqlite3.Connection, user_id: str) -> sqlite3.Row:
+    """Give what is stored of a user.
+
+    Raises:
+        RefusalError: the account was closed, by a call that ran meanwhile.
+    """
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM users WHERE user_id = ? AND deactivated_at IS NULL", (user_id,)
+    ).fetchone()
+    if row is None:
+        raise unknown_key()
+    return row
 
 
-def caller_of(db: sqlite3.Connection, secret: str) -> Caller | None:
-    """Give the owner of a key; None where there is no such key."""
-    digest = _digest(secret)
-    for row in db.execute(
-        "SELECT user_id, key_id, hash FROM keys WHERE prefix = ?", (secret[:_PREFIX_LENGTH],)
-    ):
-        if hmac.compare_digest(row["hash"], digest):
-            return Caller(row["user_id"], row["key_id"])
-    return None
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+def user_json(row: sqlite3.Row) -> dict[str, Any]:
+    """Give a user as the contract has it."""
+    return {
+        "user_id": row["user_id"],
+        "email": row["email"],
+        "full_name": row["full_name"],
+        "two_fa_enabled": row["two_fa_enabled_at"] is not None,
+        "created_at": row["created_at"],
+    }

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Final, NotRequired, TypedDict
 import msgspec
 from aiohttp import web
 
-from nexevo_async.sandbox.accounts import create_key, create_user, new_api_key, password_hash
+from nexevo_async.sandbox.accounts import create_user, user_json, user_row
 from nexevo_async.sandbox.faults import order_from
 from nexevo_async.sandbox.gateway import Gateway
+from nexevo_async.sandbox.keyring import create_key, new_api_key
+from nexevo_async.sandbox.passwords import password_hash
 from nexevo_async.sandbox.refusal import RefusalError, invalid, not_found
 from nexevo_async.sandbox.validation import body_as
 from nexevo_async.sandbox.wire import HttpHandler, json_response, read, route
@@ -96,7 +98,7 @@ class _Admin:
         return web.Response(status=204)
 
     async def outbox(self, _: web.Request) -> web.Response:
-        return json_response({"outbox": []})
+        return json_response({"outbox": list(self._gateway.outbox)})
 
     async def reset(self, _: web.Request) -> web.Response:
         await self._gateway.reset()
@@ -125,18 +127,10 @@ class _Admin:
                 now=now,
             )
             key_id = create_key(db, user_id=user_id, name="sandbox", secret=token, now=now)
-            user = {
-                "user_id": user_id,
-                "email": email,
-                "full_name": full_name,
-                "created_at": now,
-            }
+            user = user_json(user_row(db, user_id))
             return {"user": user, "token": token, "key_id": key_id}
 
-        try:
-            return json_response(await self._gateway.store.run(make))
-        except sqlite3.IntegrityError:
-            raise RefusalError(409, f"{email} has an account already.") from None
+        return json_response(await self._gateway.store.run(make))
 
     async def credit(self, request: web.Request) -> web.Response:
         body = body_as(CreditBody, await read(request)).members

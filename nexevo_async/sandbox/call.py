@@ -1,14 +1,17 @@
 """What a handler gets and gives."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import attrs
 import msgspec
 
 from nexevo_async.contract.operation import Operation
-from nexevo_async.sandbox.accounts import Caller
+from nexevo_async.sandbox.caller import Caller
+from nexevo_async.sandbox.outbox import Mail
+from nexevo_async.sandbox.passwords import Proof
+from nexevo_async.sandbox.sealing import Seal
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -26,6 +29,8 @@ class Call:
         body: The body's declared members, checked.
         raw: The whole body as decoded JSON.
         now: The time, in RFC 3339.
+        seal: Seals what must not lie in the database in clear.
+        proof: What was found out about the passwords of the body.
     """
 
     operation: Operation[Any]
@@ -33,9 +38,11 @@ class Call:
     caller: Caller
     ids: tuple[str, ...]
     query: Mapping[str, Any]
-    body: Mapping[str, Any]
-    raw: Mapping[str, Any]
+    body: Mapping[str, Any] = attrs.field(repr=False)
+    raw: Mapping[str, Any] = attrs.field(repr=False)
     now: str
+    seal: Seal
+    proof: Proof
 
 
 @attrs.frozen
@@ -45,15 +52,24 @@ class Answer:
     Attributes:
         body: The JSON body, or nothing.
         headers: The headers that belong to this answer.
+        mails: What goes to the outbox with it, the first time.
+        user_id: Whose the answer is, where nobody was known to call.
     """
 
-    body: bytes = b""
+    body: bytes = attrs.field(default=b"", repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    mails: Sequence[Mail] = attrs.field(default=(), repr=False)
+    user_id: str | None = None
 
 
 Handler: TypeAlias = Callable[[Call], Answer]
 
 
-def answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+def answer(
+    body: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    mails: Sequence[Mail] = (),
+    user_id: str | None = None,
+) -> Answer:
     """Give the answer with that JSON body."""
-    return Answer(_encoder.encode(body), headers or {})
+    return Answer(_encoder.encode(body), headers or {}, mails, user_id)

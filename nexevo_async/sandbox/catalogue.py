@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from nexevo_async.sandbox.call import Answer, Call, answer
+from nexevo_async.sandbox.keyring import geo_policy_of
 from nexevo_async.sandbox.refusal import RefusalError, invalid
 
 
@@ -39,15 +40,18 @@ _OFFERS: Final = {
     )
 }
 _SUFFIXES: Final = frozenset({"fast", "cheap", "quality"})
+# In the order of preference, with one of each region.
 _BEHIND: Final = {
-    "nexevo/fast": "deepseek-chat",
-    "nexevo/balanced": "gpt-4o",
-    "nexevo/auto": "qwen-max",
+    "nexevo/fast": ("deepseek-chat", "gpt-4o"),
+    "nexevo/balanced": ("gpt-4o", "qwen-max"),
+    "nexevo/auto": ("qwen-max", "gpt-4o"),
 }
+_REGION_OF_POLICY: Final = {"cn-only": "cn", "overseas-only": "overseas"}
 
 
 def list_(call: Call) -> Answer:
-    """Give the catalogue in OpenAI's form."""
+    """Give the models that the key may use, in OpenAI's form."""
+    policy = geo_policy_of(call.db, call.caller)
     offers: list[dict[str, Any]] = [
         {
             "id": offer.id,
@@ -58,6 +62,7 @@ def list_(call: Call) -> Answer:
             "pricing": {"prompt": str(offer.prompt), "completion": str(offer.completion)},
         }
         for offer in _OFFERS.values()
+        if _allowed(offer, policy)
     ]
     listed = {"object": "list", str(call.operation.page): offers}
     return answer(listed | {"has_more": False, "next_cursor": None})
@@ -70,24 +75,27 @@ class Choice(NamedTuple):
     tried: Sequence[str]
 
 
-def choose(names: Sequence[str], max_price: Mapping[str, Decimal] | None) -> Choice:
-    """Give the first model of the request's that is known and not too dear.
+def choose(
+    names: Sequence[str], max_price: Mapping[str, Decimal] | None, geo_policy: str
+) -> Choice:
+    """Give the first model of the request's that is known, allowed and not too dear.
 
     Raises:
-        RefusalError: no name is known, or none of them fits ``max_price``.
+        RefusalError: no name is known, or none of them fits ``max_price`` and the geo policy.
     """
     tried: list[str] = []
     too_dear: list[str] = []
+    forbidden: list[str] = []
     for name in names:
         offer = _known(name)
-        if offer is not None and not _fits(offer, max_price):
-            too_dear.append(name)
-            continue
         if offer is None:
             tried.append(name)
-            continue
-        model = _BEHIND.get(offer.id, offer.id)
-        return Choice(model, [*tried, model])
+        elif not (allowed := _allowed(offer, geo_policy)):
+            forbidden.append(name)
+        elif not _fits(offer, max_price):
+            too_dear.append(name)
+        else:
+            return Choice(allowed[0], [*tried, allowed[0]])
     if too_dear:
         raise RefusalError(
             400,
@@ -95,6 +103,14 @@ def choose(names: Sequence[str], max_price: Mapping[str, Decimal] | None) -> Cho
             "Raise max_price, or add cheaper models; GET /models has the prices.",
             type="max_price_unsatisfiable",
             param="max_price",
+        )
+    if forbidden:
+        raise RefusalError(
+            403,
+            f"The key's geo policy is {geo_policy}, which forbids {', '.join(forbidden)}. "
+            "GET /models lists the models that the key may use.",
+            type="geo_policy_violation",
+            param="model",
         )
     raise RefusalError(
         404, f"There is no model {', '.join(names)}. GET /models lists them.", param="model"
@@ -104,6 +120,13 @@ def choose(names: Sequence[str], max_price: Mapping[str, Decimal] | None) -> Cho
 def _known(name: str) -> Offer | None:
     base, _, suffix = name.rpartition(":")
     return _OFFERS.get(base if base and suffix in _SUFFIXES else name)
+
+
+def _allowed(offer: Offer, geo_policy: str) -> Sequence[str]:
+    """Give the models that an offer may stand for."""
+    region = _REGION_OF_POLICY.get(geo_policy)
+    behind = _BEHIND.get(offer.id, (offer.id,))
+    return [model for model in behind if region in {None, _OFFERS[model].region}]
 
 
 def _fits(offer: Offer, max_price: Mapping[str, Decimal] | None) -> bool:

@@ -10,6 +10,7 @@ from nexevo_async.sandbox.call import Answer, Call, answer
 from nexevo_async.sandbox.catalogue import choose
 from nexevo_async.sandbox.clock import epoch_seconds
 from nexevo_async.sandbox.ids import new_id
+from nexevo_async.sandbox.keyring import geo_policy_of
 from nexevo_async.sandbox.refusal import invalid
 from nexevo_async.sandbox.validation import checked
 
@@ -36,7 +37,11 @@ def create(call: Call) -> Answer:
     if max_tokens is not None and max_tokens > _LONGEST_ANSWER:
         raise invalid("max_tokens", f"An answer has at most {_LONGEST_ANSWER:,} tokens.")
     max_price: dict[str, Decimal] | None = call.body.get("max_price")
-    choice = choose([call.body["model"], *(call.body.get("models") or ())], max_price)
+    choice = choose(
+        [call.body["model"], *(call.body.get("models") or ())],
+        max_price,
+        geo_policy_of(call.db, call.caller),
+    )
     messages: list[dict[str, Any]] = call.body["messages"]
     stop: str | list[str] = call.body.get("stop") or []
     generation = model.generate(
@@ -51,7 +56,8 @@ def create(call: Call) -> Answer:
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             generation_id,
-            *call.caller,
+            call.caller.account_id,
+            call.caller.key_id,
             choice.model,
             input_tokens,
             generation.tokens,

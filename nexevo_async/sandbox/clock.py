@@ -51,3 +51,8 @@ def days_before(now: str, days: int) -> str:
         return rfc3339(when - timedelta(days=days))
     except OverflowError:
         return rfc3339(datetime.min.replace(tzinfo=UTC))
+
+
+def later(now: str, seconds: float) -> str:
+    """Give the RFC 3339 time that many seconds later."""
+    return rfc3339(datetime.fromisoformat(now) + timedelta(seconds=seconds))

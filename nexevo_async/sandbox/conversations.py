@@ -19,11 +19,11 @@ def create(call: Call) -> Answer:
     """Store a conversation."""
     inserted = call.db.execute(
         "INSERT INTO conversations"
-        " (conversation_id, user_id, title, metadata, created_at, updated_at)"
+        " (conversation_id, account_id, title, metadata, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         (
             new_id("conv_"),
-            call.caller.user_id,
+            call.caller.account_id,
             call.body.get("title"),
             _stored(call.body.get("metadata")),
             call.now,
@@ -38,8 +38,9 @@ def list_(call: Call) -> Answer:
 
     def fetch(after: int | None, limit: int) -> Sequence[sqlite3.Row]:
         return call.db.execute(
-            "SELECT * FROM conversations WHERE user_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            (call.caller.user_id, _END if after is None else after, limit),
+            "SELECT * FROM conversations WHERE account_id = ? AND seq < ?"
+            " ORDER BY seq DESC LIMIT ?",
+            (call.caller.account_id, _END if after is None else after, limit),
         ).fetchall()
 
     return page(call, fetch, _conversation)
@@ -48,7 +49,7 @@ def list_(call: Call) -> Answer:
 def get(call: Call) -> Answer:
     """Give a conversation with all its messages."""
     row = _own(call)
-    messages = _messages(call, _START, -1)
+    messages = _messages(call.db, row["conversation_id"], _START, -1)
     return answer(_conversation(row) | {"messages": [_message(message) for message in messages]})
 
 
@@ -102,16 +103,31 @@ def list_messages(call: Call) -> Answer:
     _own(call)
 
     def fetch(after: int | None, limit: int) -> Sequence[sqlite3.Row]:
-        return _messages(call, _START if after is None else after, limit)
+        return _messages(call.db, call.ids[0], _START if after is None else after, limit)
 
     return page(call, fetch, _message)
+
+
+def export(db: sqlite3.Connection, account_id: str) -> list[dict[str, Any]]:
+    """Give all conversations of an account with their messages, oldest first."""
+    return [
+        _conversation(row)
+        | {
+            "messages": [
+                _message(message) for message in _messages(db, row["conversation_id"], _START, -1)
+            ]
+        }
+        for row in db.execute(
+            "SELECT * FROM conversations WHERE account_id = ? ORDER BY seq", (account_id,)
+        ).fetchall()
+    ]
 
 
 def _own(call: Call) -> sqlite3.Row:
     (conversation_id,) = call.ids
     row: sqlite3.Row | None = call.db.execute(
-        "SELECT * FROM conversations WHERE conversation_id = ? AND user_id = ?",
-        (conversation_id, call.caller.user_id),
+        "SELECT * FROM conversations WHERE conversation_id = ? AND account_id = ?",
+        (conversation_id, call.caller.account_id),
     ).fetchone()
     if row is None:
         raise not_found("conversation", conversation_id)
@@ -125,10 +141,12 @@ def _row(call: Call, seq: int | None) -> sqlite3.Row:
     return row
 
 
-def _messages(call: Call, after: int, limit: int) -> Sequence[sqlite3.Row]:
-    return call.db.execute(
+def _messages(
+    db: sqlite3.Connection, conversation_id: str, after: int, limit: int
+) -> Sequence[sqlite3.Row]:
+    return db.execute(
         "SELECT * FROM messages WHERE conversation_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (call.ids[0], after, limit),
+        (conversation_id, after, limit),
     ).fetchall()
 
 

@@ -1,6 +1,7 @@
 """Thumbs: a generation has one, and a second submit takes the first one's place."""
 
 import json
+import sqlite3
 from typing import Any
 
 from nexevo_async.sandbox.call import Answer, Call, answer
@@ -13,8 +14,8 @@ def submit(call: Call) -> Answer:
     """Store a thumb."""
     generation_id = call.body["generation_id"]
     known = call.db.execute(
-        "SELECT 1 FROM generations WHERE generation_id = ? AND user_id = ?",
-        (generation_id, call.caller.user_id),
+        "SELECT 1 FROM generations WHERE generation_id = ? AND account_id = ?",
+        (generation_id, call.caller.account_id),
     ).fetchone()
     if known is None:
         raise not_found("generation", generation_id)
@@ -28,9 +29,9 @@ def submit(call: Call) -> Answer:
     }
     call.db.execute(
         "INSERT OR REPLACE INTO feedback"
-        " (generation_id, feedback_id, user_id, rating, comment, tags, created_at) VALUES"
-        " (:generation_id, :feedback_id, :user_id, :rating, :comment, :tags, :created_at)",
-        judged | {"user_id": call.caller.user_id, "tags": json.dumps(judged["tags"])},
+        " (generation_id, feedback_id, account_id, rating, comment, tags, created_at) VALUES"
+        " (:generation_id, :feedback_id, :account_id, :rating, :comment, :tags, :created_at)",
+        judged | {"account_id": call.caller.account_id, "tags": json.dumps(judged["tags"])},
     )
     return answer(judged)
 
@@ -40,8 +41,8 @@ def summary(call: Call) -> Answer:
     days: int = call.query.get("days", 7)
     rows = call.db.execute(
         "SELECT rating, tags, model FROM feedback JOIN generations USING (generation_id)"
-        " WHERE feedback.user_id = ? AND feedback.created_at >= ?",
-        (call.caller.user_id, days_before(call.now, days)),
+        " WHERE feedback.account_id = ? AND feedback.created_at >= ?",
+        (call.caller.account_id, days_before(call.now, days)),
     ).fetchall()
     total = _nothing()
     by_model: dict[str, dict[str, int]] = {}
@@ -52,6 +53,17 @@ def summary(call: Call) -> Answer:
             counts["total"] += 1
             counts["positive" if row["rating"] == 1 else "negative"] += 1
     return answer({"days": days, **total, "by_model": by_model, "by_tag": by_tag})
+
+
+def export(db: sqlite3.Connection, account_id: str) -> list[dict[str, Any]]:
+    """Give all thumbs of an account, oldest first."""
+    names = ("feedback_id", "generation_id", "rating", "comment", "created_at")
+    return [
+        {name: row[name] for name in names} | {"tags": json.loads(row["tags"])}
+        for row in db.execute(
+            "SELECT * FROM feedback WHERE account_id = ? ORDER BY created_at", (account_id,)
+        ).fetchall()
+    ]
 
 
 def _nothing() -> dict[str, int]:

@@ -29,7 +29,9 @@ def bearer(authorization: str | None) -> str:
 def unknown_key() -> RefusalError:
     """Give the refusal of a key that is not, or no longer, good."""
     return RefusalError(
-        401, "The API key is wrong, or was revoked. The sandbox shows its own key when it starts."
+        401,
+        "The API key is wrong or was revoked, or the session has ended. "
+        "The sandbox shows its own key when it starts.",
     )
 
 

@@ -1,20 +1,25 @@
 import functools
 import sqlite3
+from collections import deque
 from decimal import Decimal
 from typing import Final
 
 import attrs
 
-from nexevo_async.sandbox.accounts import caller_of, create_key, create_user, user_named
+from nexevo_async.sandbox.accounts import create_user, user_named
 from nexevo_async.sandbox.clock import Clock, rfc3339
 from nexevo_async.sandbox.faults import Faults
 from nexevo_async.sandbox.gate import RateLimiter
 from nexevo_async.sandbox.idempotency import Running
+from nexevo_async.sandbox.keyring import create_key, key_row
 from nexevo_async.sandbox.log import RequestLog
+from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.store import Store, erase
+from nexevo_async.sandbox.throttle import Throttle
 from nexevo_async.secret import Secret
 
 _SEED_BALANCE_USD: Final = Decimal(100)
+_MAILS_KEPT: Final = 1_000
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +46,9 @@ class Gateway:
         self.limiter: RateLimiter = RateLimiter(self.clock, rate_limit_rpm)
         self.faults: Faults = Faults()
         self.log: RequestLog = RequestLog()
+        self.outbox: deque[Mail] = deque(maxlen=_MAILS_KEPT)
         self.running: Running = Running()
+        self.throttle: Throttle = Throttle(self.clock)
         self._seed = seed
 
     def now(self) -> str:
@@ -53,10 +60,12 @@ class Gateway:
         await self.store.run(functools.partial(self._sow, now=self.now()))
 
     async def reset(self) -> None:
-        """Go back to the seed: state, clock, faults, limits and log."""
+        """Go back to the seed: state, clock, faults, limits, log and outbox."""
         self.clock.reset()
         self.faults.orders.clear()
         self.log.entries.clear()
+        self.outbox.clear()
+        self.throttle.forget()
         now = self.now()
 
         def again(db: sqlite3.Connection) -> None:
@@ -67,12 +76,17 @@ class Gateway:
 
     def _sow(self, db: sqlite3.Connection, now: str) -> None:
         seed, secret = self._seed, self._seed.api_key.reveal()
-        owner = user_named(db, seed.email) or create_user(
-            db,
-            email=seed.email,
-            hashed_password=seed.hashed_password,
-            balance_usd=_SEED_BALANCE_USD,
-            now=now,
+        known = user_named(db, seed.email)
+        owner = (
+            known["user_id"]
+            if known
+            else create_user(
+                db,
+                email=seed.email,
+                hashed_password=seed.hashed_password,
+                balance_usd=_SEED_BALANCE_USD,
+                now=now,
+            )
         )
-        if caller_of(db, secret) is None:
+        if key_row(db, secret) is None:
             create_key(db, user_id=owner, name="sandbox", secret=secret, now=now)

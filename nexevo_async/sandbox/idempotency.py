@@ -4,15 +4,15 @@ What the first did and its answer are committed together: a request whose answer
 sent again without doing anything twice. A refusal did nothing, and is not kept.
 """
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from nexevo_async.sandbox.call import Answer
+from nexevo_async.sandbox.call import Answer, Call
 from nexevo_async.sandbox.refusal import RefusalError
+from nexevo_async.sandbox.sealing import Seal
 
 
 class Slot(NamedTuple):
@@ -23,18 +23,21 @@ class Slot(NamedTuple):
     idempotency_key: str
 
 
-def fingerprint(path: str, body: bytes) -> bytes:
-    """Give what tells two requests apart that came with the same key."""
-    return hashlib.sha256(path.encode() + b"\0" + body).digest()
+def fingerprint(seal: Seal, path: str, body: bytes) -> bytes:
+    """Give what tells two requests apart that came with the same key.
+
+    There may be a password in the body, so that this is no hash to compare guesses with.
+    """
+    return seal.digest(path.encode() + b"\0" + body)
 
 
-def stored(db: sqlite3.Connection, slot: Slot, print_: bytes) -> Answer | None:
+def stored(call: Call, slot: Slot, print_: bytes) -> Answer | None:
     """Give the answer to the first of the requests.
 
     Raises:
         RefusalError: the first was another request.
     """
-    row = db.execute(
+    row = call.db.execute(
         "SELECT fingerprint, headers, body FROM idempotency"
         " WHERE key_id = ? AND operation = ? AND idempotency_key = ?",
         slot,
@@ -47,15 +50,26 @@ def stored(db: sqlite3.Connection, slot: Slot, print_: bytes) -> Answer | None:
             "This Idempotency-Key was used for another request. Use a fresh key for each request.",
             type="idempotency_key_reused",
         )
-    return Answer(row["body"], json.loads(row["headers"]))
+    return Answer(call.seal.unseal(row["body"]), json.loads(row["headers"]))
 
 
-def store(db: sqlite3.Connection, slot: Slot, print_: bytes, answer: Answer) -> None:
-    """Keep an answer, in the transaction of what it tells of."""
-    db.execute(
-        "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
-        (*slot, print_, json.dumps(dict(answer.headers)), answer.body),
+def store(call: Call, slot: Slot, print_: bytes, answer: Answer) -> None:
+    """Keep an answer, in the transaction of what it tells of; it may hold a key or a token."""
+    call.db.execute(
+        "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            *slot,
+            answer.user_id or call.caller.user_id,
+            print_,
+            json.dumps(dict(answer.headers)),
+            call.seal.seal(answer.body),
+        ),
     )
+
+
+def forget(db: sqlite3.Connection, user_id: str) -> None:
+    """Forget the answers that a user got."""
+    db.execute("DELETE FROM idempotency WHERE user_id = ?", (user_id,))
 
 
 class Running:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,15 +12,30 @@ from aiohttp import web
 from nexevo_async.codec.json import decode
 from nexevo_async.contract.operation import Operation
 from nexevo_async.contract.table import OPERATIONS
-from nexevo_async.sandbox import catalogue, chat, conversations, feedback, idempotency
-from nexevo_async.sandbox.accounts import Caller, caller_of
+from nexevo_async.sandbox import (
+    account_data,
+    auth,
+    catalogue,
+    chat,
+    conversations,
+    feedback,
+    idempotency,
+    keys,
+    organizations,
+    password_reset,
+    two_factor,
+)
 from nexevo_async.sandbox.call import Answer, Call, Handler
+from nexevo_async.sandbox.caller import NOBODY, Caller
 from nexevo_async.sandbox.faults import FAULT_HEADER, Fault, fault_from
 from nexevo_async.sandbox.gate import Rate, bearer, unknown_key
 from nexevo_async.sandbox.gateway import Gateway
 from nexevo_async.sandbox.idempotency import Slot
+from nexevo_async.sandbox.keyring import key_caller
 from nexevo_async.sandbox.log import RequestEntry
+from nexevo_async.sandbox.passwords import proven
 from nexevo_async.sandbox.refusal import RefusalError
+from nexevo_async.sandbox.sessions import session_caller
 from nexevo_async.sandbox.stream import frames
 from nexevo_async.sandbox.validation import CheckedBody, checked_body, checked_query
 from nexevo_async.sandbox.wire import Sender, read, route
@@ -36,6 +52,36 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "models.list": catalogue.list_,
     "feedback.submit": feedback.submit,
     "feedback.summary": feedback.summary,
+    "auth.register": auth.register,
+    "auth.login": auth.login,
+    "auth.logout": auth.logout,
+    "auth.request_password_reset": password_reset.request,
+    "auth.confirm_password_reset": password_reset.confirm,
+    "auth.me": auth.me,
+    "auth.update_profile": auth.update_profile,
+    "auth.change_password": auth.change_password,
+    "auth.two_fa_status": two_factor.status,
+    "auth.two_fa_setup": two_factor.setup,
+    "auth.two_fa_enable": two_factor.enable,
+    "auth.two_fa_disable": two_factor.disable,
+    "auth.export_data": account_data.export,
+    "auth.deactivate": account_data.deactivate,
+    "keys.create": keys.create,
+    "keys.list": keys.list_,
+    "keys.get": keys.get,
+    "keys.revoke": keys.revoke,
+    "keys.update_spend_cap": keys.update_spend_cap,
+    "keys.update_alert_webhook": keys.update_alert_webhook,
+    "keys.update_geo_policy": keys.update_geo_policy,
+    "organizations.create": organizations.create,
+    "organizations.list": organizations.list_,
+    "organizations.get": organizations.get,
+    "organizations.invite_member": organizations.invite_member,
+    "organizations.accept_invitation": organizations.accept_invitation,
+    "organizations.list_members": organizations.list_members,
+    "organizations.update_member": organizations.update_member,
+    "organizations.remove_member": organizations.remove_member,
+    "organizations.transfer_owner": organizations.transfer_owner,
 }
 PREFIX: Final = "/v1"
 _LONGEST_IDEMPOTENCY_KEY: Final = 255
@@ -50,6 +96,10 @@ class Exchange:
 
 
 EXCHANGE: Final = web.RequestKey("exchange", Exchange)
+
+
+def _caller_of(db: sqlite3.Connection, token: str, now: str) -> Caller | None:
+    return key_caller(db, token, now) or session_caller(db, token, now)
 
 
 def routes(gateway: Gateway) -> list[web.RouteDef]:
@@ -77,18 +127,28 @@ class Endpoint:
         gateway, exchange = self._gateway, request[EXCHANGE]
         entry = exchange.entry
         entry.operation = self._operation.name
-        secret = bearer(request.headers.get("Authorization"))
-        caller = await gateway.store.run(functools.partial(caller_of, secret=secret))
-        if caller is None:
-            raise unknown_key()
-        entry.key_id = caller.key_id
-        exchange.rate = gateway.limiter.count(caller.key_id)
+        caller = await self._caller(request, exchange)
         data = await read(request)
         entry.request_bytes = len(data)
         slot = self._slot(request, caller)
         with gateway.running.claimed(slot):
             fault = self._fault(request, caller)
             return await self._answer(request, caller, data, fault, slot)
+
+    async def _caller(self, request: web.Request, exchange: Exchange) -> Caller:
+        gateway = self._gateway
+        if not self._operation.needs_key:
+            exchange.rate = gateway.limiter.count(f"peer {request.remote}")
+            return NOBODY
+        token = bearer(request.headers.get("Authorization"))
+        caller = await gateway.store.run(
+            functools.partial(_caller_of, token=token, now=gateway.now())
+        )
+        if caller is None:
+            raise unknown_key()
+        exchange.entry.key_id = caller.key_id
+        exchange.rate = gateway.limiter.count(caller.key_id)
+        return caller
 
     def _fault(self, request: web.Request, caller: Caller) -> Fault:
         own = request.headers.get(FAULT_HEADER)
@@ -120,23 +180,27 @@ class Endpoint:
             return await sender.plain(fault.status, fault.content(), fault.headers or {})
         query = checked_query(self._operation, request.query)
         body = checked_body(self._operation, data)
-        print_ = idempotency.fingerprint(request.path_qs, data)
-        answer = await self._gateway.store.run(
-            lambda db: self._handle(
-                Call(
-                    operation=self._operation,
-                    db=db,
-                    caller=caller,
-                    ids=tuple(request.match_info[name] for name in self._operation.parameters),
-                    query=query,
-                    body=body.members,
-                    raw=body.raw,
-                    now=self._gateway.now(),
-                ),
-                slot,
-                print_,
+        store, throttle = self._gateway.store, self._gateway.throttle
+        print_ = idempotency.fingerprint(store.seal, request.path_qs, data)
+        async with proven(self._operation.name, caller, body.members, store, throttle) as proof:
+            answer = await store.run(
+                lambda db: self._handle(
+                    Call(
+                        operation=self._operation,
+                        db=db,
+                        caller=caller,
+                        ids=tuple(request.match_info[name] for name in self._operation.parameters),
+                        query=query,
+                        body=body.members,
+                        raw=body.raw,
+                        now=self._gateway.now(),
+                        seal=store.seal,
+                        proof=proof,
+                    ),
+                    slot,
+                    print_,
+                )
             )
-        )
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if fault.drop == "after":
@@ -146,12 +210,13 @@ class Endpoint:
         return await sender.plain(self._operation.status, answer.body, answer.headers)
 
     def _handle(self, call: Call, slot: Slot | None, print_: bytes) -> Answer:
-        if slot is None:
-            return self._handler(call)
-        answer = idempotency.stored(call.db, slot, print_)
+        answer = None if slot is None else idempotency.stored(call, slot, print_)
         if answer is None:
             answer = self._handler(call)
-            idempotency.store(call.db, slot, print_, answer)
+            if slot is not None:
+                idempotency.store(call, slot, print_, answer)
+            # Here, and not by the request that waits: its caller may have left meanwhile.
+            self._gateway.outbox.extend(answer.mails)
         return answer
 
     async def _stream(

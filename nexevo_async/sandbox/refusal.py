@@ -38,6 +38,13 @@ class RefusalError(Exception):
         self.body: dict[str, Any] = error_body(status, message, type=type, param=param)
 
 
+class WrongGuessError(RefusalError):
+    """A wrong password or code, which counts: see `Throttle`."""
+
+    def __init__(self, type: str, message: str) -> None:
+        super().__init__(401, message, type=type)
+
+
 def error_body(
     status: int, message: str, *, type: str | None = None, param: str | None = None
 ) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -14,9 +13,10 @@ from aiohttp import web
 
 from nexevo_async.errors import ConfigurationError
 from nexevo_async.sandbox import operations
-from nexevo_async.sandbox.accounts import password_hash
 from nexevo_async.sandbox.app import application
 from nexevo_async.sandbox.gateway import Gateway, Seed
+from nexevo_async.sandbox.passwords import password_hash
+from nexevo_async.sandbox.protocol import Protocol
 from nexevo_async.sandbox.store import Store
 from nexevo_async.secret import Secret
 
@@ -28,10 +28,6 @@ _LAST_PORT: Final = 65535
 _BACKLOG: Final = 4096
 # How long handlers may go on when the sandbox stops; streams would for as long as they like.
 _GRACE_S: Final = 0.02
-
-# Where aiohttp tells of requests that are no HTTP; nothing to print where nobody asked for a log.
-_http_log: Final = logging.getLogger("nexevo.sandbox.http")
-_http_log.addHandler(logging.NullHandler())
 
 
 @attrs.frozen(kw_only=True)
@@ -125,27 +121,31 @@ class Server:
             await gateway.seed()
             runner = web.AppRunner(
                 application(gateway),
-                access_log=None,
-                logger=_http_log,
                 handler_cancellation=True,
                 shutdown_timeout=_GRACE_S,
             )
             try:
-                self._started.set_result((gateway, await self._listen(runner)))
-                await self._stop.wait()
+                with contextlib.closing(await self._listen(runner)) as listening:
+                    port = listening.sockets[0].getsockname()[1]
+                    url = f"http://{_HOST}:{port}{operations.PREFIX}"
+                    self._started.set_result((gateway, url))
+                    await self._stop.wait()
             finally:
                 await runner.cleanup()
         finally:
             await store.close()
 
-    async def _listen(self, runner: web.AppRunner) -> str:
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         await runner.setup()
-        port = self._settings.port
+        server, port, loop = runner.server, self._settings.port, asyncio.get_running_loop()
+        if server is None:
+            raise RuntimeError("the runner was set up without a server")
         try:
-            await web.TCPSite(runner, _HOST, port, backlog=_BACKLOG).start()
+            return await loop.create_server(
+                lambda: Protocol(server, loop), _HOST, port, backlog=_BACKLOG
+            )
         except OSError as error:
             raise ConfigurationError(
                 f"The sandbox cannot listen at {_HOST}:{port}: {error.strerror}. "
                 "Give another port, or 0 for any that is free."
             ) from None
-        return f"http://{_HOST}:{runner.addresses[0][1]}{operations.PREFIX}"

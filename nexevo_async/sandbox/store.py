@@ -7,43 +7,103 @@ from os import PathLike, fspath
 from typing import Final, TypeVar
 
 from nexevo_async.errors import ConfigurationError
+from nexevo_async.sandbox.sealing import Seal, new_seal, seal_beside
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 1
+_CLOSED: Final = "the sandbox's store is closed"
 
+SCHEMA_VERSION: Final = 2
+
+# An account_id is that of a user or of an organization.
 # AUTOINCREMENT: a number is never given twice, so that a cursor stays where it was when the row
 # it names is gone.
 _SCHEMA: Final = """
 CREATE TABLE users (
     user_id TEXT PRIMARY KEY,
-    email TEXT NOT NULL UNIQUE COLLATE NOCASE,
-    password_hash TEXT NOT NULL,
+    email TEXT UNIQUE,
+    password_hash TEXT,
     full_name TEXT,
     balance_usd TEXT NOT NULL,
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    deactivated_at TEXT,
+    totp_secret BLOB,
+    totp_last_step INTEGER NOT NULL DEFAULT 0,
+    two_fa_enabled_at TEXT
 );
+CREATE TABLE recovery_codes (
+    user_id TEXT NOT NULL REFERENCES users,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (user_id, hash)
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    session_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users,
+    prefix TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+);
+CREATE INDEX sessions_by_prefix ON sessions (prefix);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE TABLE password_resets (
+    user_id TEXT PRIMARY KEY REFERENCES users,
+    prefix TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    expires_at TEXT NOT NULL
+);
+CREATE INDEX password_resets_by_prefix ON password_resets (prefix);
+CREATE TABLE sealed_with (digest BLOB NOT NULL);
 CREATE TABLE keys (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     key_id TEXT NOT NULL UNIQUE,
-    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES users,
+    organization_id TEXT REFERENCES organizations (org_id),
     name TEXT NOT NULL,
     prefix TEXT NOT NULL,
-    hash BLOB NOT NULL UNIQUE,
-    created_at TEXT NOT NULL
+    hash BLOB NOT NULL,
+    monthly_spend_cap_usd TEXT,
+    alert_webhook_url TEXT,
+    alert_webhook_secret BLOB,
+    geo_policy TEXT NOT NULL DEFAULT 'any',
+    created_at TEXT NOT NULL,
+    last_used_at TEXT,
+    revoked_at TEXT
 );
 CREATE INDEX keys_by_prefix ON keys (prefix);
+CREATE INDEX keys_by_user ON keys (user_id, seq);
+CREATE INDEX keys_by_organization ON keys (organization_id, seq);
+CREATE TABLE organizations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    org_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE members (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    org_id TEXT NOT NULL REFERENCES organizations (org_id),
+    user_id TEXT REFERENCES users,
+    email TEXT COLLATE NOCASE,
+    role TEXT NOT NULL,
+    joined_at TEXT,
+    token_hash BLOB UNIQUE,
+    expires_at TEXT,
+    UNIQUE (org_id, user_id),
+    UNIQUE (org_id, email)
+);
+CREATE INDEX members_by_user ON members (user_id, seq);
+CREATE UNIQUE INDEX one_owner ON members (org_id) WHERE role = 'owner';
 CREATE TABLE conversations (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     conversation_id TEXT NOT NULL UNIQUE,
-    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    account_id TEXT NOT NULL,
     title TEXT,
     metadata TEXT,
     message_count INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 );
-CREATE INDEX conversations_by_user ON conversations (user_id, seq);
+CREATE INDEX conversations_by_account ON conversations (account_id, seq);
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     message_id TEXT NOT NULL UNIQUE,
@@ -56,7 +116,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_by_conversation ON messages (conversation_id, seq);
 CREATE TABLE generations (
     generation_id TEXT PRIMARY KEY,
-    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    account_id TEXT NOT NULL,
     key_id TEXT NOT NULL,
     model TEXT NOT NULL,
     input_tokens INTEGER NOT NULL,
@@ -66,17 +126,18 @@ CREATE TABLE generations (
 CREATE TABLE feedback (
     generation_id TEXT PRIMARY KEY REFERENCES generations ON DELETE CASCADE,
     feedback_id TEXT NOT NULL UNIQUE,
-    user_id TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    account_id TEXT NOT NULL,
     rating INTEGER NOT NULL,
     comment TEXT,
     tags TEXT NOT NULL,
     created_at TEXT NOT NULL
 );
-CREATE INDEX feedback_by_user ON feedback (user_id, created_at);
+CREATE INDEX feedback_by_account ON feedback (account_id, created_at);
 CREATE TABLE idempotency (
     key_id TEXT NOT NULL,
     operation TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,
+    user_id TEXT NOT NULL,
     fingerprint BLOB NOT NULL,
     headers TEXT NOT NULL,
     body BLOB NOT NULL,
@@ -96,6 +157,14 @@ class Store:
         self._path = None if path is None else fspath(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nexevo-sandbox-store")
         self._db: sqlite3.Connection | None = None
+        self._seal: Seal | None = None
+
+    @property
+    def seal(self) -> Seal:
+        """With what is sealed that must not lie in the file in clear."""
+        if self._seal is None:
+            raise RuntimeError(_CLOSED)
+        return self._seal
 
     async def open(self) -> None:
         """Open the database, and make its tables where it is new.
@@ -123,7 +192,7 @@ class Store:
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         db = self._db
         if db is None:
-            raise RuntimeError("the sandbox's store is closed")
+            raise RuntimeError(_CLOSED)
         db.execute("BEGIN")
         try:
             result = work(db)
@@ -167,12 +236,31 @@ class Store:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
+        # What was erased is overwritten, and not merely forgotten where it was.
+        db.execute("PRAGMA secure_delete = ON")
         db.execute("BEGIN EXCLUSIVE")
         if version == 0:
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._seal = self._own_seal(db, is_new=version == 0)
         db.execute("COMMIT")
+
+    def _own_seal(self, db: sqlite3.Connection, *, is_new: bool) -> Seal:
+        if self._path is None:
+            return new_seal()
+        try:
+            seal = seal_beside(self._path, make=is_new)
+        except OSError as error:
+            raise self._refused(
+                f"needs its secret, and {error.filename} cannot be used ({error.strerror})"
+            ) from None
+        digest = seal.digest(b"")
+        if is_new:
+            db.execute("INSERT INTO sealed_with VALUES (?)", (digest,))
+        elif db.execute("SELECT digest FROM sealed_with").fetchone()["digest"] != digest:
+            raise self._refused("was not sealed with the secret in the file beside it")
+        return seal
 
     def _refused(self, problem: str) -> ConfigurationError:
         return ConfigurationError(
@@ -188,7 +276,18 @@ class Store:
 
 def erase(db: sqlite3.Connection) -> None:
     """Delete every row."""
-    for table in ("idempotency", "feedback", "generations", "messages", "conversations"):
+    for table in (
+        "idempotency",
+        "feedback",
+        "generations",
+        "messages",
+        "conversations",
+        "password_resets",
+        "sessions",
+        "recovery_codes",
+        "keys",
+        "members",
+        "organizations",
+        "users",
+    ):
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
-    db.execute("DELETE FROM keys")
-    db.execute("DELETE FROM users")

@@ -45,7 +45,10 @@ def query_string(parameters: Mapping[str, Any]) -> str:
 
 def body(members: Mapping[str, Any], options: CallOptions) -> Body:
     """Give the JSON body of the members that are given, and of ``extra_body``."""
-    return json.encode(members, options.get("extra_body"))
+    try:
+        return json.encode(members, options.get("extra_body"))
+    finally:
+        del members, options  # they may be secret, and tracebacks can show locals
 
 
 @final

@@ -2,5 +2,6 @@
 
 from nexevo_async.sandbox.log import RequestEntry
 from nexevo_async.testing.sandbox import Sandbox, SandboxFaults
+from nexevo_async.testing.webhooks import sign_webhook
 
-__all__ = ["RequestEntry", "Sandbox", "SandboxFaults"]
+__all__ = ["RequestEntry", "Sandbox", "SandboxFaults", "sign_webhook"]

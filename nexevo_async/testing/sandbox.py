@@ -8,10 +8,11 @@ import attrs
 import msgspec
 
 from nexevo_async.config import checked_api_key
-from nexevo_async.sandbox.accounts import new_api_key
 from nexevo_async.sandbox.faults import order_from
 from nexevo_async.sandbox.gateway import Gateway
+from nexevo_async.sandbox.keyring import new_api_key
 from nexevo_async.sandbox.log import RequestEntry
+from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.refusal import RefusalError
 from nexevo_async.sandbox.server import Server, Settings
 from nexevo_async.secret import Secret
@@ -31,7 +32,8 @@ class Sandbox:
     with an owner who has a key and 100 USD.
 
     Args:
-        db: A file for the state, which then outlives the sandbox; None keeps it in memory.
+        db: A file for the state, which then outlives the sandbox; None keeps it in memory. The file
+            beside it whose name ends in ``.secret`` belongs to it: it unseals the secrets therein.
         api_key: The owner's key; None makes one up.
         rate_limit_rpm: Requests that a key may send a minute; None is no limit.
         port: The port to listen at; 0 is any that is free.
@@ -101,8 +103,23 @@ class Sandbox:
 
         return self._run(copied)
 
+    @property
+    def outbox(self) -> list[Mail]:
+        """The mails that were sent, oldest first, such as those with which to reset a password.
+
+        Each has ``to``, ``subject`` and ``body``, and ``token`` where there is one; the last 1,000.
+        """
+
+        async def copied(gateway: Gateway) -> list[Mail]:
+            return list(gateway.outbox)
+
+        return self._run(copied)
+
     def reset(self) -> None:
-        """Go back to the beginning: state, clock, faults, limits and log; the owner's key stays."""
+        """Go back to the beginning, with the owner's key as it was: state, clock, log and the rest.
+
+        Sessions, faults, limits and the outbox are forgotten.
+        """
         self._run(Gateway.reset)
 
     def advance_clock(self, seconds: float) -> None:

@@ -15,6 +15,16 @@ def chat(**arguments: Any) -> Call:
     return lambda client: client.chat.completions.create(**call)
 
 
+def cap(amount: Any, **clear: Any) -> Call:
+    return lambda client: client.keys.update_spend_cap(
+        "key_1", monthly_spend_cap_usd=amount, **clear
+    )
+
+
+def webhook(url: Any, **clear: Any) -> Call:
+    return lambda client: client.keys.update_alert_webhook("key_1", url=url, **clear)
+
+
 WRONG: list[tuple[str, Call, type[Exception], str]] = [
     (
         "a role outside the set",
@@ -77,6 +87,77 @@ WRONG: list[tuple[str, Call, type[Exception], str]] = [
         "control",
     ),
     ("timeouts that are a number", lambda c: c.models.list(timeouts=3), TypeError, "Timeouts"),
+    ("a key without a name", lambda c: c.keys.create(""), ValueError, "1 to 100 characters"),
+    ("a name of 101", lambda c: c.keys.create("x" * 101), ValueError, "1 to 100 .* not 101"),
+    ("a name that is none", lambda c: c.keys.create(None), TypeError, "name must be a string"),
+    ("a cap that is a float", cap(0.1), TypeError, "must not be a float"),
+    ("a cap below 0", cap("-1"), ValueError, "must not be negative"),
+    ("a cap that is no number", cap("1,5"), ValueError, "decimal number"),
+    ("a cap without end", cap("Infinity"), ValueError, "decimal number"),
+    ("a cap of a billion digits", cap("1e999999999"), ValueError, "far from any amount"),
+    ("a cap and clear", cap("1", clear=True), ValueError, "or clear=True, not both"),
+    ("neither cap nor clear", cap(None), ValueError, "or clear=True, one of them"),
+    ("a clear that is no bool", cap(None, clear=1), TypeError, "clear must be True or False"),
+    ("a webhook by http", webhook("http://a.com/x"), ValueError, "https:// URL"),
+    ("a webhook by javascript", webhook("javascript:alert(1)"), ValueError, "https:// URL"),
+    ("a webhook without a host", webhook("https:///x"), ValueError, "https:// URL"),
+    ("a webhook without a scheme", webhook("//a.com"), ValueError, "https:// URL"),
+    ("a webhook with a port of letters", webhook("https://a.com:x"), ValueError, "https:// URL"),
+    ("a webhook with a newline", webhook("https://a.com/\nx"), ValueError, "https:// URL"),
+    ("a webhook with a space before", webhook(" https://a.com"), ValueError, "https:// URL"),
+    ("a webhook with a backslash", webhook("https://a.com\\@b.com"), ValueError, "https:// URL"),
+    ("a webhook with a bad bracket", webhook("https://[::1"), ValueError, "https:// URL"),
+    ("a webhook with credentials", webhook("https://a:b@c.com/x"), ValueError, "no credentials"),
+    ("a webhook and clear", webhook("https://a.com", clear=True), ValueError, "not both"),
+    ("neither webhook nor clear", webhook(None), ValueError, "one of them"),
+    (
+        "a geo policy outside the set",
+        lambda c: c.keys.update_geo_policy("key_1", policy="mars-only"),
+        ValueError,
+        "policy must be one of cn-only, overseas-only, any",
+    ),
+    (
+        "a new key's geo policy outside the set",
+        lambda c: c.keys.create("x", geo_policy=""),
+        ValueError,
+        "geo_policy must be one of",
+    ),
+    (
+        "a member's role outside the set",
+        lambda c: c.organizations.invite_member("org_1", email="a@b.c", role="boss"),
+        ValueError,
+        "role must be one of owner, admin, developer",
+    ),
+    (
+        "a member's id of two dots",
+        lambda c: c.organizations.remove_member("org_1", ".."),
+        ValueError,
+        "user_id is '..'",
+    ),
+    (
+        "a password that is bytes",
+        lambda c: c.auth.login(email="a@b.c", password=b"pw"),
+        TypeError,
+        "password must be a string, not bytes",
+    ),
+    (
+        "a code that is a number",
+        lambda c: c.auth.login(email="a@b.c", password="pw", totp_code=123456),
+        TypeError,
+        "totp_code must be a string, not int$",
+    ),
+    (
+        "a password that is no text",
+        lambda c: c.auth.deactivate(password="\ud800"),
+        ValueError,
+        "JSON",
+    ),
+    (
+        "a profile without a name",
+        lambda c: c.auth.update_profile(),
+        TypeError,
+        "full_name",
+    ),
     ("a path that leads elsewhere", lambda c: c.request("GET", "/../x"), ValueError, "dot segm"),
 ]
 

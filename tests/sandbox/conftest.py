@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from sandbox_support import Api, api_of
 
+from nexevo_async.sandbox import passwords
 from nexevo_async.testing import Sandbox
 
 
@@ -10,6 +11,12 @@ from nexevo_async.testing import Sandbox
 def running() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch):
+    """Have new passwords hashed in no time."""
+    monkeypatch.setitem(passwords._COST, "n", 2)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class Reply(NamedTuple):
 
 
 class Api:
-    """Speaks plain HTTP with one key."""
+    """Speaks plain HTTP with one key, or with none."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, key: str) -> None:
         self.session = session
@@ -75,7 +75,7 @@ class Api:
     def request(self, method: str, path: str, json: Any = None, **headers: str) -> Any:
         data = None if json is None else io.BytesIO(as_bytes(json))
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        if "Authorization" not in names and not path.startswith("/_sandbox"):
+        if self.key and "Authorization" not in names and not path.startswith("/_sandbox"):
             names["Authorization"] = f"Bearer {self.key}"
         base = self.root if path.startswith("/_sandbox") else self.base_url
         return self.session.request(method, base + path, data=data, headers=names)

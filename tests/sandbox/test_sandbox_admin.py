@@ -6,10 +6,10 @@ import pytest
 from aiohttp import ClientSession, web
 from sandbox_support import TIME, Api, an_id, eventually
 
-from nexevo_async.sandbox.accounts import password_hash
 from nexevo_async.sandbox.admin import is_loopback
 from nexevo_async.sandbox.app import application
 from nexevo_async.sandbox.gateway import Gateway, Seed
+from nexevo_async.sandbox.passwords import password_hash
 from nexevo_async.sandbox.store import Store
 from nexevo_async.secret import Secret
 from nexevo_async.testing import Sandbox
@@ -29,6 +29,7 @@ async def test_user_gets_a_token_that_works(api: Api):
             "user_id": an_id("u_"),
             "email": "a@b.test",
             "full_name": "A B",
+            "two_fa_enabled": False,
             "created_at": TIME,
         },
         "token": made.json["token"],

@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import golden_auth
+import golden_keys
+import golden_organizations
 import pytest
 from sandbox_support import TIME, Api, Like, Reply, an_id
 
@@ -197,6 +200,9 @@ GOLDEN: dict[str, Callable[[Api], Awaitable[tuple[Reply, Any]]]] = {
     "models.list": models_list,
     "feedback.submit": feedback_submit,
     "feedback.summary": feedback_summary,
+    **golden_auth.GOLDEN,
+    **golden_keys.GOLDEN,
+    **golden_organizations.GOLDEN,
 }
 
 
@@ -210,7 +216,8 @@ def test_every_operation_has_a_handler_and_a_golden_answer():
 async def test_golden_answer(api: Api, operation: str):
     reply, expected = await GOLDEN[operation](api)
     if expected is None:
-        assert (reply.status, reply.text) == (204, "")
+        status = 202 if operation == "auth.request_password_reset" else 204
+        assert (reply.status, reply.text) == (status, "")
     else:
         assert reply.status == 200
         assert reply.json == expected

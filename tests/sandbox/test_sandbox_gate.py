@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sandbox_support import Api, Like, api_of
 
-from nexevo_async.sandbox.accounts import caller_of, create_key, create_user
+from nexevo_async.sandbox.accounts import create_user
+from nexevo_async.sandbox.keyring import create_key, key_caller
 from nexevo_async.sandbox.store import Store
 from nexevo_async.testing import Sandbox
 
@@ -38,8 +39,8 @@ async def test_keys_of_one_prefix_are_told_apart():
         for name in ("one", "two"):
             user = create_user(db, email=f"{name}@x.test", hashed_password="", now=now)
             create_key(db, user_id=user, name=name, secret=f"sk-xc-same-{name}", now=now)
-        callers = [caller_of(db, f"sk-xc-same-{name}") for name in ("one", "two", "three")]
-        assert caller_of(db, "sk-xc-same-on") is None
+        callers = [key_caller(db, f"sk-xc-same-{name}", now) for name in ("one", "two", "three")]
+        assert key_caller(db, "sk-xc-same-on", now) is None
         return [caller and caller.user_id for caller in callers]
 
     one, two, three = await store.run(check)

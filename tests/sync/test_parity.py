@@ -28,6 +28,9 @@ PAIRS: list[tuple[type, type]] = [
             (ASYNC.chat.completions, SYNC.chat.completions),
             (ASYNC.models, SYNC.models),
             (ASYNC.feedback, SYNC.feedback),
+            (ASYNC.auth, SYNC.auth),
+            (ASYNC.keys, SYNC.keys),
+            (ASYNC.organizations, SYNC.organizations),
         ]
     ),
 ]

@@ -1,17 +1,31 @@
 """Nexevo's own samples, character for character, with ``client = Nexevo(...)`` on the sandbox."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
+import pytest
+
+from nexevo_async.testing import Sandbox
 from nexevo_sync import Nexevo
 
 SEED = Path(__file__).parent.parent / "seed"
 
 
-def ran(name: str, client: Nexevo) -> dict[str, Any]:
+def admin(sandbox: Sandbox) -> str:
+    return sandbox.base_url.removesuffix("/v1") + "/_sandbox"
+
+
+def ran(name: str, client: Nexevo, ids: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a sample; ``ids`` says what to put in the place of ids that it makes up."""
     names: dict[str, Any] = {"client": client}
     file = SEED / name
-    exec(compile(file.read_text("utf-8"), file, "exec"), names)  # noqa: S102 - the sample
+    text = file.read_text("utf-8")
+    for made_up, real in (ids or {}).items():
+        assert text.count(made_up) == 1
+        text = text.replace(made_up, real)
+    exec(compile(text, file, "exec"), names)  # noqa: S102 - the sample
     return names
 
 
@@ -31,3 +45,51 @@ def test_rlhf_feedback(sync_client: Nexevo):
     assert (summary["days"], summary["total"], summary["positive"]) == (7, 1, 1)
     assert summary["by_tag"]["accurate"]["total"] == 1
     assert sync_client.feedback.summary().total == 1
+
+
+def test_account_management(sync_client: Nexevo, sandbox: Sandbox):
+    user = {"email": "jane@example.com", "password": "old-pwd"}
+    httpx.post(f"{admin(sandbox)}/users", json=user).raise_for_status()
+    session = sync_client.auth.login(**user)
+    left = ran("account_management.py", sync_client.with_options(api_key=session["access_token"]))
+    assert left["me"]["email"] == "jane@example.com"
+    assert left["status"]["enabled"] is False
+    again = sync_client.auth.login(email="jane@example.com", password="new-pwd-123")
+    assert again["user"]["full_name"] == "Jane Doe"
+
+
+def test_api_key_management(sync_client: Nexevo, capsys: pytest.CaptureFixture[str]):
+    new = ran("api_key_management.py", sync_client)["new"]
+    assert capsys.readouterr().out.strip() == new["full_key"]
+    assert new["full_key"].startswith("sk-xc-")
+    key = sync_client.keys.get(new["key"]["key_id"])
+    assert (key.name, key.monthly_spend_cap_usd) == ("prod-2026", 100)
+    assert key.alert_webhook_url == "https://your-app.com/billing-alert"
+
+
+def test_organization(sync_client: Nexevo, sandbox: Sandbox):
+    """The sample invites one member and makes another the owner: that one joins in between."""
+    heir = sync_client.auth.register(email="heir@acme.com", password="correct horse battery")
+
+    class Joined:
+        """The organizations of the sample's client, in which the heir joins unseen."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sync_client.organizations, name)
+
+        def create(self, name: str) -> Any:
+            org = sync_client.organizations.create(name)
+            org_id = org["organization"]["org_id"]
+            sync_client.organizations.invite_member(org_id, email="heir@acme.com", role="admin")
+            token = sandbox.outbox[-1]["token"]
+            own = sync_client.with_options(api_key=heir["access_token"])
+            own.organizations.accept_invitation(token=token)
+            return org
+
+    client: Any = SimpleNamespace(organizations=Joined())
+    left = ran("organization.py", client, {"u_789": heir["user"]["user_id"]})
+    org = sync_client.organizations.get(left["org"]["organization"]["org_id"])
+    assert (org.name, org.owner_user_id) == ("Acme Inc", heir["user"]["user_id"])
+    members = {m["email"]: (m["role"], m["status"]) for m in left["members"]}
+    assert members["dev@acme.com"] == ("developer", "invited")
+    assert org.role == "admin"

@@ -12,15 +12,29 @@ from nexevo_async import (
     ChatStream,
     CompletionUsage,
     Conversation,
+    DataExport,
     Feedback,
     FeedbackSummary,
     Handler,
+    Key,
+    KeySource,
+    Member,
     Message,
     Meta,
     ModelInfo,
+    NewKey,
+    NewOrganization,
+    Organization,
     Request,
     Response,
+    Session,
     Timeouts,
+    TwoFactorEnabled,
+    TwoFactorSetup,
+    TwoFactorStatus,
+    User,
+    WebhookEvent,
+    webhooks,
 )
 
 
@@ -87,6 +101,80 @@ async def the_rest(nexevo: AsyncNexevo) -> None:
     assert_type(await nexevo.feedback.summary(days=7), FeedbackSummary)
 
 
+async def accounts(nexevo: AsyncNexevo) -> None:
+    session = await nexevo.auth.register(email="jane@example.com", password="correct horse")
+    assert_type(session, Session)
+    assert_type(session.access_token, str | None)
+    assert_type(nexevo.with_options(api_key=session.access_token), AsyncNexevo)
+    assert_type(
+        await nexevo.auth.login(email="j@e.com", password="pw", totp_code="123456"), Session
+    )
+    assert_type(await nexevo.auth.me(), User)
+    assert_type(await nexevo.auth.update_profile(full_name="Jane Doe"), User)
+    assert_type(await nexevo.auth.two_fa_status(), TwoFactorStatus)
+    assert_type(await nexevo.auth.two_fa_setup(), TwoFactorSetup)
+    assert_type(await nexevo.auth.two_fa_enable(code="123456"), TwoFactorEnabled)
+    assert_type(await nexevo.auth.two_fa_disable(password="pw", code="123456"), TwoFactorStatus)
+    assert_type(await nexevo.auth.export_data(), DataExport)
+    await nexevo.auth.request_password_reset(email="jane@example.com")
+    await nexevo.auth.confirm_password_reset(token="t", new_password="pw")
+    await nexevo.auth.change_password(current_password="pw", new_password="pw")
+    await nexevo.auth.logout()
+    await nexevo.auth.deactivate(password="pw")
+
+
+async def keys(nexevo: AsyncNexevo) -> None:
+    new = await nexevo.keys.create(name="prod-2026", monthly_spend_cap_usd=Decimal(100))
+    assert_type(new, NewKey)
+    assert_type(new.full_key, str)
+    assert_type(new.key, Key)
+    assert_type(new.key.monthly_spend_cap_usd, Decimal | None)
+    assert_type(await nexevo.keys.list(limit=20), AsyncPage[Key])
+    assert_type(await nexevo.keys.get("key_1"), Key)
+    assert_type(await nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd="100"), Key)
+    assert_type(await nexevo.keys.update_spend_cap("key_1", clear=True), Key)
+    assert_type(await nexevo.keys.update_alert_webhook("key_1", url="https://a.com"), Key)
+    assert_type(await nexevo.keys.update_geo_policy("key_1", policy="cn-only"), Key)
+    await nexevo.keys.revoke("key_1")
+
+
+async def organizations(nexevo: AsyncNexevo) -> None:
+    org = await nexevo.organizations.create("Acme Inc")
+    assert_type(org, NewOrganization)
+    assert_type(org.organization.org_id, str)
+    assert_type(await nexevo.organizations.list(), AsyncPage[Organization])
+    assert_type(await nexevo.organizations.get("org_1"), Organization)
+    assert_type(
+        await nexevo.organizations.invite_member("org_1", email="dev@acme.com", role="developer"),
+        Member,
+    )
+    assert_type(await nexevo.organizations.accept_invitation(token="t"), Member)
+    assert_type(await nexevo.organizations.list_members("org_1"), AsyncPage[Member])
+    assert_type(await nexevo.organizations.update_member("org_1", "u_1", role="admin"), Member)
+    assert_type(
+        await nexevo.organizations.transfer_owner("org_1", new_owner_user_id="u_789"), Organization
+    )
+    await nexevo.organizations.remove_member("org_1", "u_1")
+
+
+def an_alert(body: bytes, headers: dict[str, str]) -> None:
+    event = webhooks.verify(body, headers, secrets=["whsec_c2VjcmV0"])
+    assert_type(event, WebhookEvent)
+    if event.data is not None:
+        assert_type(event.data.month_spend_usd, Decimal | None)
+
+
+async def token() -> str:
+    return "sk-xc-1"
+
+
+def source() -> KeySource:
+    return token
+
+
+ASKED = [AsyncNexevo(lambda: "sk-xc-1"), AsyncNexevo(token), AsyncNexevo(source())]
+
+
 async def tag(request: Request, call_next: Handler) -> Response:
     return await call_next(request.with_headers({"X-Team": "search"}))
 
@@ -99,5 +187,7 @@ async def mistakes(nexevo: AsyncNexevo) -> None:
     conv = await nexevo.conversations.get("conv_1")
     _ = conv.titel  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
     await nexevo.conversations.append_message("conv_1", role="robot", content="")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await nexevo.keys.update_geo_policy("key_1", policy="mars")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await nexevo.feedback.submit(generation_id="gen_1", rating=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await nexevo.models.list(timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

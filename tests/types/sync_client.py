@@ -10,17 +10,31 @@ from nexevo_sync import (
     ChatStream,
     CompletionUsage,
     Conversation,
+    DataExport,
     Feedback,
     FeedbackSummary,
     Handler,
+    Key,
+    KeySource,
+    Member,
     Message,
     Meta,
     ModelInfo,
+    NewKey,
+    NewOrganization,
     Nexevo,
+    Organization,
     Page,
     Request,
     Response,
+    Session,
     Timeouts,
+    TwoFactorEnabled,
+    TwoFactorSetup,
+    TwoFactorStatus,
+    User,
+    WebhookEvent,
+    webhooks,
 )
 
 
@@ -85,6 +99,78 @@ def the_rest(nexevo: Nexevo) -> None:
     assert_type(nexevo.feedback.summary(days=7), FeedbackSummary)
 
 
+def accounts(nexevo: Nexevo) -> None:
+    session = nexevo.auth.register(email="jane@example.com", password="correct horse")
+    assert_type(session, Session)
+    assert_type(session.access_token, str | None)
+    assert_type(nexevo.with_options(api_key=session.access_token), Nexevo)
+    assert_type(nexevo.auth.login(email="j@e.com", password="pw", totp_code="123456"), Session)
+    assert_type(nexevo.auth.me(), User)
+    assert_type(nexevo.auth.update_profile(full_name="Jane Doe"), User)
+    assert_type(nexevo.auth.two_fa_status(), TwoFactorStatus)
+    assert_type(nexevo.auth.two_fa_setup(), TwoFactorSetup)
+    assert_type(nexevo.auth.two_fa_enable(code="123456"), TwoFactorEnabled)
+    assert_type(nexevo.auth.two_fa_disable(password="pw", code="123456"), TwoFactorStatus)
+    assert_type(nexevo.auth.export_data(), DataExport)
+    nexevo.auth.request_password_reset(email="jane@example.com")
+    nexevo.auth.confirm_password_reset(token="t", new_password="pw")
+    nexevo.auth.change_password(current_password="pw", new_password="pw")
+    nexevo.auth.logout()
+    nexevo.auth.deactivate(password="pw")
+
+
+def keys(nexevo: Nexevo) -> None:
+    new = nexevo.keys.create(name="prod-2026", monthly_spend_cap_usd=Decimal(100))
+    assert_type(new, NewKey)
+    assert_type(new.full_key, str)
+    assert_type(new.key, Key)
+    assert_type(new.key.monthly_spend_cap_usd, Decimal | None)
+    assert_type(nexevo.keys.list(limit=20), Page[Key])
+    assert_type(nexevo.keys.get("key_1"), Key)
+    assert_type(nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd="100"), Key)
+    assert_type(nexevo.keys.update_spend_cap("key_1", clear=True), Key)
+    assert_type(nexevo.keys.update_alert_webhook("key_1", url="https://a.com"), Key)
+    assert_type(nexevo.keys.update_geo_policy("key_1", policy="cn-only"), Key)
+    nexevo.keys.revoke("key_1")
+
+
+def organizations(nexevo: Nexevo) -> None:
+    org = nexevo.organizations.create("Acme Inc")
+    assert_type(org, NewOrganization)
+    assert_type(org.organization.org_id, str)
+    assert_type(nexevo.organizations.list(), Page[Organization])
+    assert_type(nexevo.organizations.get("org_1"), Organization)
+    assert_type(
+        nexevo.organizations.invite_member("org_1", email="dev@acme.com", role="developer"),
+        Member,
+    )
+    assert_type(nexevo.organizations.accept_invitation(token="t"), Member)
+    assert_type(nexevo.organizations.list_members("org_1"), Page[Member])
+    assert_type(nexevo.organizations.update_member("org_1", "u_1", role="admin"), Member)
+    assert_type(
+        nexevo.organizations.transfer_owner("org_1", new_owner_user_id="u_789"), Organization
+    )
+    nexevo.organizations.remove_member("org_1", "u_1")
+
+
+def an_alert(body: bytes, headers: dict[str, str]) -> None:
+    event = webhooks.verify(body, headers, secrets=["whsec_c2VjcmV0"])
+    assert_type(event, WebhookEvent)
+    if event.data is not None:
+        assert_type(event.data.month_spend_usd, Decimal | None)
+
+
+async def token() -> str:
+    return "sk-xc-1"
+
+
+def source() -> KeySource:
+    return token
+
+
+ASKED = [Nexevo(lambda: "sk-xc-1"), Nexevo(token), Nexevo(source())]
+
+
 async def tag(request: Request, call_next: Handler) -> Response:
     return await call_next(request.with_headers({"X-Team": "search"}))
 
@@ -97,5 +183,7 @@ def mistakes(nexevo: Nexevo) -> None:
     conv = nexevo.conversations.get("conv_1")
     _ = conv.titel  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
     nexevo.conversations.append_message("conv_1", role="robot", content="")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    nexevo.keys.update_geo_policy("key_1", policy="mars")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     nexevo.feedback.submit(generation_id="gen_1", rating=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     nexevo.models.list(timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,181 @@
+"""What Nexevo does not document may be missing, null, joined by more, or new, in every answer."""
+
+import itertools
+import typing
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, get_type_hints
+
+import attrs
+import msgspec
+import pytest
+
+from nexevo_async import AsyncNexevo, Body, DecodeError, Handler, Headers, Request, Response
+from nexevo_async.contract.model import Model, declared
+from nexevo_async.contract.operation import Operation
+from nexevo_async.contract.table import OPERATIONS
+from nexevo_async.contract.webhooks import WebhookEvent
+from nexevo_async.pagination import AsyncPage
+
+NEW = "something-new"
+SINGLE = [o for o in OPERATIONS if o.answer is not None and o.page is None]
+LISTS = [o for o in OPERATIONS if o.page is not None]
+
+
+def models(*roots: Any) -> set[type[Model]]:
+    """Every model that answers are made of."""
+    found: set[type[Model]] = set()
+    left = [*roots]
+    while left:
+        cls: Any = left.pop()
+        left += typing.get_args(cls)
+        if isinstance(cls, type) and issubclass(cls, Model) and cls not in found:
+            found.add(cls)
+            left += fields(cls).values()
+    return found
+
+
+def fields(cls: type[Model]) -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(cls).items() if name in declared(cls)}
+
+
+def required(cls: type[Model]) -> set[str]:
+    return {f.name for f in attrs.fields(cls) if f.default is attrs.NOTHING}
+
+
+def is_open_set(hint: Any) -> bool:
+    args = typing.get_args(hint)
+    return str in args and any(typing.get_origin(a) is typing.Literal for a in args)
+
+
+def sample(hint: Any, *, full: bool, depth: int = 0) -> Any:
+    """A JSON value of a type; ``full`` has every field, and fields and names that nobody knows."""
+    if isinstance(hint, type) and issubclass(hint, Model):
+        wanted = declared(hint) if full and depth < 4 else required(hint)
+        own = {n: sample(fields(hint)[n], full=full, depth=depth + 1) for n in sorted(wanted)}
+        return {**own, "x_new": [depth]} if full else own
+    if is_open_set(hint):
+        return NEW
+    if typing.get_origin(hint) is list:
+        return [sample(typing.get_args(hint)[0], full=full, depth=depth + 1)]
+    if typing.get_origin(hint) is dict:
+        inner = typing.get_args(hint)[1]
+        return {"k": 1 if inner is Any else sample(inner, full=full, depth=depth + 1)}
+    if type(None) in typing.get_args(hint):
+        inner = next(a for a in typing.get_args(hint) if a is not type(None))
+        return sample(inner, full=full, depth=depth)
+    plain = {str: "x", int: 3, bool: True, Decimal: "0.10", datetime: "2026-01-02T03:04:05Z"}
+    return plain[hint]
+
+
+def same(value: Any, raw: Any) -> None:
+    """What a model gives, by attribute and by key, is what came."""
+    if isinstance(value, Model):
+        assert value.to_dict() == raw
+        for name in raw:
+            same(value[name], raw[name])
+            same(getattr(value, name), raw[name])
+        for name in declared(type(value)) - raw.keys():
+            assert getattr(value, name) in (None, [])
+            assert name not in value
+    elif isinstance(value, list):
+        assert len(value) == len(raw)
+        for item, inner in zip(value, raw, strict=True):
+            same(item, inner)
+    elif isinstance(value, dict):
+        assert value.keys() == raw.keys()
+        for name, item in value.items():
+            same(item, raw[name])
+    elif isinstance(value, Decimal):
+        assert str(value) == raw
+    elif not isinstance(value, datetime):
+        assert value == raw
+
+
+async def given(operation: Operation[Any], answer: Any) -> Any:
+    async def canned(_: Request, __: Handler) -> Response:
+        body = Body(msgspec.json.encode(answer))
+        return Response(status=operation.status, headers=Headers(), body=body)
+
+    caller = AsyncNexevo("k", middleware=[canned])._caller
+    if operation.page is not None:
+        return await caller.page(operation, "/x", query={}, options={})
+    return await caller.one(operation, "/x", options={})
+
+
+def has_case(operation: Operation[Any], envelope: str, form: str) -> bool:
+    """Say whether the envelope is ours to guess, and whether there is something in it."""
+    named = operation.envelope is not None and (form != "least" or bool(required(operation.answer)))
+    return envelope == "bare" or named
+
+
+@pytest.mark.parametrize(
+    ("operation", "envelope", "form"),
+    [
+        pytest.param(*case, id="-".join((case[0].name, *case[1:])))
+        for case in itertools.product(SINGLE, ("bare", "named"), ("least", "full", "null"))
+        if has_case(*case)
+    ],
+)
+async def test_a_single_object(operation: Operation[Any], envelope: str, form: str):
+    model = operation.answer
+    if form == "null":
+        answer = dict.fromkeys(declared(model)) | sample(model, full=False)
+    else:
+        answer = sample(model, full=form == "full")
+    if operation.name == "chat.completions.create":
+        answer.setdefault("nexevo", {"generation_id": "gen_1"})
+        answer["nexevo"] = answer["nexevo"] or {}
+    if envelope == "named":
+        result = await given(operation, {operation.envelope: answer, "x_beside": 1})
+    else:
+        result = await given(operation, answer)
+    assert type(result) is model
+    same(result, answer)
+    assert result.meta.status == operation.status
+    assert repr(result)
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=lambda o: o.name)
+@pytest.mark.parametrize("envelope", ["bare", "named", "data", "items"])
+@pytest.mark.parametrize("form", ["least", "full", "null"])
+async def test_a_list(operation: Operation[Any], envelope: str, form: str):
+    model = operation.answer
+    item = sample(model, full=form == "full")
+    if form == "null":
+        item = dict.fromkeys(declared(model)) | item
+    name = operation.page if envelope == "named" else envelope
+    more = {"full": {"has_more": True, "next_cursor": "c", "x_new": 1}, "least": {}}
+    more["null"] = {"has_more": None, "next_cursor": None}
+    answer = [item, item] if envelope == "bare" else {name: [item, item], **more[form]}
+    page: AsyncPage[Any] = await given(operation, answer)
+    assert [type(m) for m in page.data] == [model, model]
+    same(page.data[1], item)
+    assert page.has_more is (form == "full" and envelope != "bare")
+
+
+@pytest.mark.parametrize(
+    "model", sorted(models(*(o.answer for o in OPERATIONS), WebhookEvent), key=lambda m: m.__name__)
+)
+def test_only_what_nexevo_documents_is_required(model: type[Model]):
+    documented = {
+        "Conversation": {"conversation_id"},
+        "ChatCompletion": {"choices"},
+        "Choice": {"message"},
+        "ModelInfo": {"id"},
+        "Key": {"key_id"},
+        "NewKey": {"full_key", "key"},
+        "Organization": {"org_id"},
+        "NewOrganization": {"organization"},
+        "WebhookEvent": {"type"},
+    }
+    assert required(model) == documented.get(model.__name__, set())
+
+
+@pytest.mark.parametrize("operation", SINGLE, ids=lambda o: o.name)
+async def test_what_is_required_and_missing_is_named(operation: Operation[Any]):
+    for name in required(operation.answer):
+        answer = sample(operation.answer, full=True)
+        del answer[name]
+        with pytest.raises(DecodeError, match=f"required field is missing at \\$.{name}"):
+            await given(operation, answer)
