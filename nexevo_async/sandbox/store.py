@@ -177,7 +177,7 @@ class Store:
     async def close(self) -> None:
         """Close the database and end its thread."""
         await self._on_thread(self._close)
-        self._thread.shutdown()
+        await asyncio.to_thread(self._thread.shutdown)  # it waits for the thread
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work in one transaction; an exception rolls it back.

@@ -9,7 +9,9 @@ import pytest
 from nexevo_async.testing import Sandbox
 
 PREAMBLE = """
-import asyncio, gc, os, sys
+import asyncio, gc, logging, os, sys
+# -X dev tells of steps that a busy machine took long for.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 from nexevo_async import AsyncNexevo
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 client = AsyncNexevo()
