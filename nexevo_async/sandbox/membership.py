@@ -92,6 +92,6 @@ def leave_all(db: sqlite3.Connection, user_id: str, now: str) -> None:
             db.execute(statement, {"org_id": row["org_id"], "now": now})
     db.execute(
         "DELETE FROM members"
-        " WHERE user_id = ?1 OR email = (SELECT email FROM users WHERE user_id = ?1)",
-        (user_id,),
+        " WHERE user_id = :id OR email = (SELECT email FROM users WHERE user_id = :id)",
+        {"id": user_id},
     )

@@ -1,0 +1,115 @@
+"""What is the sync stream's own: the pump between the loop and the thread that reads."""
+
+import gc
+import threading
+import time
+
+import pytest
+
+from nexevo_async.testing import Sandbox
+from nexevo_sync import Limits, Nexevo, StreamError, StreamTruncatedError, Timeouts
+
+MESSAGES = [{"role": "user", "content": "Hello!"}]
+
+
+def opened(client: Nexevo, fault: str | None = None, **more: object):
+    headers = {} if fault is None else {"X-Sandbox-Fault": fault}
+    return client.chat.completions.create(
+        model="nexevo/fast", messages=MESSAGES, stream=True, extra_headers=headers, **more
+    )
+
+
+def test_the_first_chunk_comes_before_the_last_is_made(sync_client):
+    began = time.monotonic()
+    with opened(sync_client, '{"chunk_delay_s": 0.05}') as stream:
+        next(stream)
+        first = time.monotonic() - began
+        for _ in stream:
+            pass
+    assert first < (time.monotonic() - began) / 3
+
+
+def test_ten_mebibytes_in_one_line_arrive(sync_client):
+    sizes = [len(chunk.text) for chunk in opened(sync_client, '{"giant_line_mib": 10}')]
+    assert max(sizes) > 10 * 1024 * 1024 * 0.99
+
+
+def test_what_the_reader_has_not_read_is_not_in_its_text(sync_client):
+    stream = opened(sync_client)
+    texts = [next(stream).text for _ in range(3)]
+    time.sleep(0.1)  # the pump is far ahead by now
+    assert stream.text == "".join(texts)
+    assert stream.usage is None
+    assert stream.final().text.startswith(stream.text[:1])
+
+
+def test_a_cut_stream_raises_in_the_reader_with_what_it_had_read(sync_client):
+    stream = opened(sync_client, '{"no_terminator": true}')
+    with pytest.raises(StreamTruncatedError) as caught:
+        list(stream)
+    assert caught.value.partial == stream.text != ""
+    with pytest.raises(StreamTruncatedError):
+        next(stream)
+
+
+def leave_by_break(stream) -> None:
+    with stream:
+        for _ in stream:
+            break
+
+
+def leave_by_close(stream) -> None:
+    next(stream)
+    stream.close()
+    with pytest.raises(StreamError, match="closed before its end"):
+        next(stream)
+
+
+def leave_by_forgetting(stream) -> None:
+    next(stream)
+
+
+def leave_unread(stream) -> None:
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    "leave", [leave_by_break, leave_by_close, leave_by_forgetting, leave_unread]
+)
+def test_a_stream_that_is_left_gives_its_connection_back(sandbox: Sandbox, leave):
+    limits = Limits(max_connections=2, max_streams=1)
+    with Nexevo(sandbox.api_key, base_url=sandbox.base_url, limits=limits) as client:
+        for _ in range(10):
+            stream = opened(client, '{"chunk_delay_s": 0.2}', timeouts=Timeouts(pool=2))
+            leave(stream)
+            del stream
+            gc.collect()
+        end = time.monotonic() + 2
+        while any(entry.peer_left is None for entry in sandbox.requests):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def test_a_slow_reader_holds_the_gateway_back(sandbox: Sandbox):
+    with Nexevo(sandbox.api_key, base_url=sandbox.base_url) as client:
+        stream = opened(client, max_tokens=100_000)
+        next(stream)
+        time.sleep(0.5)
+        ahead = stream._pump._chunks.qsize()
+        assert ahead <= 2 * 256 + 1
+        assert sum(1 for _ in stream) > 99_000
+
+
+def test_streams_of_many_threads_do_not_mix(sync_client):
+    texts: list[str] = []
+
+    def read() -> None:
+        texts.append(opened(sync_client).final().text)
+
+    threads = [threading.Thread(target=read) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(texts) == 20
+    assert len(set(texts)) == 1
