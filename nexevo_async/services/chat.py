@@ -198,15 +198,17 @@ def _messages(messages: object) -> list[Any]:
             'messages must be a list such as [{"role": "user", "content": "Hello!"}], '
             f"not {checks.described(messages)}"
         )
-    return [_message(f"messages[{i}]", message) for i, message in enumerate(messages)]
+    return [_message(i, message) for i, message in enumerate(messages)]
 
 
-def _message(name: str, message: object) -> object:
-    if isinstance(message, ChatMessage):
-        return message.to_dict()
+def _message(index: int, message: object) -> object:
     if is_mapping(message):
         return message
-    raise TypeError(f"{name} must be a dict with role and content, not {checks.described(message)}")
+    if isinstance(message, ChatMessage):
+        return message.to_dict()
+    raise TypeError(
+        f"messages[{index}] must be a dict with role and content, not {checks.described(message)}"
+    )
 
 
 def _temperature(name: str, value: object) -> float:

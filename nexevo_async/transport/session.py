@@ -51,12 +51,12 @@ def _base(base_url: str) -> tuple[URL, str]:
     return url.origin(), url.raw_path.rstrip("/")
 
 
-def _url(request: Request) -> URL:
-    origin, prefix = _base(request.settings.client.base_url)
-    path = prefix + request.path
-    if not request.query:
-        return origin.with_path(path, encoded=True)
-    return URL(f"{origin}{path}?{request.query}", encoded=True)
+@functools.lru_cache(maxsize=256)  # most calls have no id in their path, or the same again
+def _url(base_url: str, path: str, query: str) -> URL:
+    origin, prefix = _base(base_url)
+    if not query:
+        return origin.with_path(prefix + path, encoded=True)
+    return URL(f"{origin}{prefix}{path}?{query}", encoded=True)
 
 
 def _kept_alive_socket(info: tuple[Any, ...]) -> socket.socket:
@@ -104,7 +104,7 @@ class Session:
         try:
             response = await self._session.request(
                 request.operation.method,
-                _url(request),
+                _url(request.settings.client.base_url, request.path, request.query),
                 headers=request.headers.pairs,
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
