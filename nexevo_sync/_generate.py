@@ -284,7 +284,7 @@ _HARMLESS: Final = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.E
 _DUNDERS: Final = {
     "__aenter__": ["return self"],
     "__aexit__": ["self.close()"],
-    "__reduce__": [f'return object.__new__, ({RENAMED[CLIENT]},), {{"_async": self._async}}'],
+    "__reduce__": [f'return object.__new__, ({RENAMED[CLIENT]},), {{"_async": copy(self._async)}}'],
     "__repr__": [f'return repr(self._async).replace("{CLIENT}", "{RENAMED[CLIENT]}", 1)'],
 }
 
@@ -362,6 +362,8 @@ class Module:
 
     def _body(self, method: Function) -> list[str]:
         source = self._source
+        if method.name == "__reduce__":
+            self._imports.add("copy", "copy")
         if method.name in _DUNDERS:
             return _DUNDERS[method.name]
         if method.name == "__init__":

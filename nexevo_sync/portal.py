@@ -95,9 +95,10 @@ class Portal:
 
             anyio.run(self._main, backend_options={"use_uvloop": self.has_uvloop})
         except BaseException as error:
+            was_stopped, self.is_gone = self.is_gone, True
             if not self._started.done():
                 self._started.set_exception(error)
-            elif not self.is_gone:
+            elif not was_stopped:
                 raise
             # At exit asyncio may want one more thread, to end its executor, and gets none; all
             # else is closed by then.
@@ -171,23 +172,23 @@ class _Process:
             self.portal.is_gone = True
             self._of_parents.append(self.portal)
             if self.portal.has_uvloop:
-                atexit.register(self.replace_libuv_threads)
+                atexit.register(_replace_libuv_threads)
         self.portal = None
         self.starting = threading.RLock()
 
-    def replace_libuv_threads(self) -> None:
-        """Have libuv start its threads anew, as it does when one is first needed after a fork.
 
-        Else it joins the parent's, which the child never had, when the child ends: a segmentation
-        fault (https://github.com/libuv/libuv/issues/4443).
-        """
-        if self.portal is None and not self.is_exiting:
-            import anyio  # noqa: PLC0415 - the parent has loaded it
+def _replace_libuv_threads() -> None:
+    """Have libuv start its threads anew, as it does when one is first needed after a fork.
 
-            anyio.run(_use_a_thread_of_the_loop, backend_options={"use_uvloop": True})
+    Else it joins the parent's, which the child never had, when the child ends: a segmentation
+    fault (https://github.com/libuv/libuv/issues/4443).
+    """
+    import anyio  # noqa: PLC0415 - the parent has loaded it
+
+    anyio.run(_use_a_thread_of_libuv, backend_options={"use_uvloop": True})
 
 
-async def _use_a_thread_of_the_loop() -> None:
+async def _use_a_thread_of_libuv() -> None:
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     await asyncio.get_running_loop().getnameinfo(("127.0.0.1", 0), numeric)
 
@@ -289,12 +290,10 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _cancel(call: _Call[Any], via: Portal | None) -> None:
-    try:
-        if via is not None:
+    if via is not None and not via.is_gone:
+        with contextlib.suppress(ClientClosedError, SystemExit):  # the loop has just gone
             via.submit(call.cancel)
             return
-    except (ClientClosedError, SystemExit):
-        pass
     call.cancel()
 
 

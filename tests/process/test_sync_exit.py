@@ -82,6 +82,33 @@ SCRIPTS = {
         assert os.waitpid(pid, 0)[1] == 0
         client.models.list()
     """,
+    "forked children that leave as programs do": """
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns on a fork with threads
+        client = Nexevo()
+        unread = stream(client)
+        for calls in range(3):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    next(unread)
+                except ClientClosedError:
+                    for _ in range(calls):
+                        client.models.list()
+                    sys.exit(7)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        assert unread.final().text
+    """,
+    "daemon threads still calling": """
+        client = Nexevo()
+        client.models.list()
+        def work():
+            while True:
+                client.models.list()
+        for _ in range(4):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.1)
+    """,
     "a call on the portal's own thread": """
         from nexevo_sync import RateLimitError
         inner = Nexevo()

@@ -1,0 +1,150 @@
+"""The bridge: what crosses it, what comes back, and what it leaves behind."""
+
+import asyncio
+import contextvars
+import copy
+import gc
+import pickle
+import sys
+import threading
+import traceback
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from nexevo_async import Request, Response
+from nexevo_async.messages import Handler
+from nexevo_async.testing import Sandbox
+from nexevo_sync import Nexevo, NotFoundError, portal
+
+CALLER = contextvars.ContextVar("CALLER", default="nobody")
+
+
+def test_the_traceback_begins_at_the_callers_line(sync_client: Nexevo):
+    with pytest.raises(NotFoundError) as caught:
+        sync_client.conversations.get("nope")
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert frames[0].line == 'sync_client.conversations.get("nope")'
+    assert caught.value.__cause__ is None
+
+
+def test_no_frame_between_the_two_public_methods_holds_an_argument(sync_client: Nexevo):
+    with pytest.raises(NotFoundError) as caught:
+        sync_client.conversations.append_message("nope", role="user", content="canary")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    holders = {frame.name for frame in shown.stack if "canary" in repr(frame.locals)}
+    assert holders == {"append_message"}
+
+
+def test_a_failure_is_freed_with_its_last_reference(sync_client: Nexevo):
+    for _ in range(2):  # the first call opens the connection
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(NotFoundError):
+                sync_client.conversations.get("nope")
+            held = [o for o in gc.get_objects() if isinstance(o, NotFoundError)]
+        finally:
+            gc.enable()
+    assert held == []
+
+
+def test_context_goes_in(sync_client: Nexevo):
+    seen: list[str] = []
+
+    async def note(request: Request, call_next: Handler) -> Response:
+        seen.append(CALLER.get())
+        return await call_next(request)
+
+    view = sync_client.with_options(middleware=[note])
+    token = CALLER.set("me")
+    view.models.list()
+    CALLER.reset(token)
+    view.models.list()
+    assert seen == ["me", "nobody"]
+
+
+def test_all_clients_share_one_thread(sandbox: Sandbox):
+    clients = [Nexevo(sandbox.api_key, base_url=sandbox.base_url) for _ in range(3)]
+    workers = [threading.Thread(target=client.models.list) for client in clients]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    portals = [t for t in threading.enumerate() if t.name == "nexevo-portal"]
+    assert len(portals) == 1
+    assert portals[0].daemon
+    for client in clients:
+        client.close()
+
+
+def refuse_on_its_own_thread(coroutine: Coroutine[Any, Any, None]) -> str:
+    async def on_the_portal() -> str:
+        with pytest.raises(RuntimeError) as caught:
+            portal.run(coroutine)
+        return str(caught.value)
+
+    return portal.run(on_the_portal())
+
+
+def test_a_coroutine_that_is_refused_is_closed():
+    refused = asyncio.sleep(0)
+    assert "nexevo_async.AsyncNexevo" in refuse_on_its_own_thread(refused)
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        refused.send(None)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_what_ends_a_coroutine_ends_the_call_and_not_the_loop(error: BaseException):
+    async def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        portal.run(fail())
+    assert portal.run(asyncio.sleep(0, "alive")) == "alive"
+
+
+def test_a_loop_that_cannot_start_says_why_and_the_next_one_does(
+    monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(portal, "_process", portal._Process())
+        patch.setitem(sys.modules, "anyio", None)
+        with Nexevo(sandbox.api_key, base_url=sandbox.base_url) as client:
+            with pytest.raises(ImportError, match="anyio"):
+                client.models.list()
+            patch.undo()
+            assert client.models.list().data
+
+
+def test_closing_a_client_that_was_never_used_starts_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(portal, "_process", portal._Process())
+    Nexevo("sk-xc-made-up").close()
+    assert portal._process.portal is None
+
+
+def unpickled(client: Nexevo) -> Any:
+    return pickle.loads(pickle.dumps(client))  # noqa: S301 - it was just written
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, unpickled])
+def test_a_client_is_copied_by_its_configuration(
+    copied: Any, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+):
+    monkeypatch.setenv("NEXEVO_API_KEY", sandbox.api_key)
+    with Nexevo(base_url=sandbox.base_url, max_retries=7) as client:
+        with copied(client) as twin:
+            assert twin.models.list().data
+            assert repr(twin) == repr(client) == f"<Nexevo {sandbox.base_url}>"
+        assert client.models.list().data
+
+
+async def test_the_wrong_loop_over_a_page_or_a_stream_names_the_right_one(sync_client: Nexevo):
+    with pytest.raises(TypeError, match="sync client: use `for item in page`"):
+        _ = [item async for item in sync_client.models.list()]  # type: ignore[attr-defined]
+    stream = sync_client.chat.completions.create(
+        model="gpt-4o", messages=[{"role": "user", "content": "Hello!"}], stream=True
+    )
+    with pytest.raises(TypeError, match="sync client: use `for chunk in stream`"), stream:
+        _ = [chunk async for chunk in stream]  # type: ignore[attr-defined]
