@@ -67,6 +67,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         self._whole = _Completion()
         self._done = False
         self._failure: NexevoError | None = None
+        self._too_large: EventTooLargeError | None = None
 
     @property
     def text(self) -> str:
@@ -117,6 +118,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
 
     def close(self) -> None:
         """Do the same as `aclose`, from the stream's own loop and without waiting."""
+        self._events.clear()  # what was read ahead is nobody's any more
         self._stream.close()
 
     async def __aenter__(self) -> Self:
@@ -157,19 +159,25 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         """Read until there is an event, or the end."""
         if self._failure is not None:
             raise self._failure
-        if self._stream.closed:
-            self._fail(closed_early(self, self.text))
+        if self._too_large is not None:
+            self._fail(self._error(StreamError, f"failed: {self._too_large}"))
+        data = b""
         try:
             data = await self._bytes()
-            if data:
-                self._events.extend(self._parser.feed(data))
-                return
         except APITimeoutError as error:
             self._fail(error)
         except APIConnectionError as error:
-            self._fail(self._error(StreamTruncatedError, f"was cut off: {error}"))
-        except EventTooLargeError as error:
-            self._fail(self._error(StreamError, f"failed: {error}"))
+            if not self._stream.closed:
+                self._fail(self._error(StreamTruncatedError, f"was cut off: {error}"))
+        if self._stream.closed:
+            self._fail(closed_early(self, self.text))
+        if data:
+            try:
+                self._events.extend(self._parser.feed(data))
+            except EventTooLargeError as error:
+                self._too_large = error
+                self._events.extend(error.before)
+            return
         if self._parser.rest() != _DONE:
             self._fail(
                 self._error(StreamTruncatedError, "ended before its terminator, data: [DONE]")
@@ -221,7 +229,6 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
 
     def _fail(self, error: NexevoError) -> NoReturn:
         self._failure = error
-        self._events.clear()
         self.close()
         raise error from None
 

@@ -7,7 +7,13 @@ MAX_EVENT: Final = 64 * 1024 * 1024
 
 
 class EventTooLargeError(ValueError):
-    """A line, or an event, is over the cap."""
+    """A line, or an event, is over the cap.
+
+    Attributes:
+        before: The data of the events that ended before it in the same chunk.
+    """
+
+    before: tuple[bytes, ...] = ()
 
 
 class SSEParser:
@@ -49,7 +55,7 @@ class SSEParser:
         if rest:
             self._line.append(rest)
             self._line_size += len(rest)
-            self._hold_to_cap(self._line_size)
+            self._hold_to_cap(self._line_size, events)
         return events
 
     def rest(self) -> bytes:
@@ -63,11 +69,11 @@ class SSEParser:
         events: list[bytes] = []
         for line in lines:
             if line:
-                self._hold_to_cap(len(line))
+                self._hold_to_cap(len(line), events)
                 for data in _data_of(line):
                     self._data.append(data)
                     self._data_size += len(data)
-                    self._hold_to_cap(self._data_size)
+                    self._hold_to_cap(self._data_size, events)
             elif self._data:
                 data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
                 self._data.clear()
@@ -76,11 +82,11 @@ class SSEParser:
                     events.append(data)
         return events
 
-    def _hold_to_cap(self, size: int) -> None:
+    def _hold_to_cap(self, size: int, before: list[bytes]) -> None:
         if size > self._max_event:
-            raise EventTooLargeError(
-                f"an event of the stream is over the cap of {self._max_event:,} bytes"
-            )
+            error = EventTooLargeError(f"an event is over the cap of {self._max_event:,} bytes")
+            error.before = tuple(before)
+            raise error
 
 
 def _data_of(line: bytes) -> tuple[bytes, ...]:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import socket
 import ssl
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import aiohttp
 from yarl import URL
@@ -168,6 +168,8 @@ def _stream(response: aiohttp.ClientResponse, request: Request) -> ByteStream:
         try:
             return await response.content.readany()
         except _FAILURES as error:
+            if arrived := _arrived(response.content):
+                return arrived
             failure = _failure(request, error)
         raise failure
 
@@ -180,6 +182,18 @@ def _stream(response: aiohttp.ClientResponse, request: Request) -> ByteStream:
         response.release()
 
     return ByteStream(read=read, finish=finish, close=response.close)
+
+
+def _arrived(content: aiohttp.StreamReader) -> bytes:
+    """Give what had come of a body that failed: aiohttp raises the failure, and keeps the rest."""
+    failure = content.exception()
+    if failure is None:
+        return b""
+    content.set_exception(cast("BaseException", None))
+    try:
+        return content.read_nowait()
+    finally:
+        content.set_exception(failure)
 
 
 def _failure(request: Request, error: Exception) -> APIConnectionError:

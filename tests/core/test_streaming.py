@@ -17,6 +17,7 @@ from nexevo_async import (
     Timeouts,
     UpstreamError,
 )
+from nexevo_async.codec.sse import MAX_EVENT
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 
@@ -60,6 +61,26 @@ async def test_a_stream_cut_anywhere_before_its_end_is_never_whole():
                 assert "".join(f"{n} " for n in range(5)).startswith(stream.text)
                 with pytest.raises(StreamTruncatedError):
                     await stream.final()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_reader_who_comes_late_gets_all_that_had_arrived(cut):
+    async with serving(events(*(piece(f"{n} ") for n in range(5)), cut=cut)) as server:
+        stream = await open_stream(server)
+        await server.until(lambda: server.open == 0 or not cut)
+        await asyncio.sleep(0.05)  # the end has long been seen
+        with pytest.raises(StreamTruncatedError) as caught:
+            await stream.final()
+        assert caught.value.partial == stream.text == "0 1 2 3 4 "
+
+
+async def test_a_reader_who_comes_after_the_silence_gets_all_that_had_arrived():
+    async with serving(events(piece("a"), piece("b"), hold=True)) as server:
+        stream = await open_stream(server, timeouts=Timeouts(read=0.05))
+        await asyncio.sleep(0.2)
+        assert [(await anext(stream)).text for _ in range(2)] == ["a", "b"]
+        with pytest.raises(APITimeoutError, match=r"read=0\.05"):
+            await anext(stream)
 
 
 async def test_a_whole_stream_however_it_is_cut_into_packets():
@@ -108,14 +129,14 @@ async def test_the_whole_is_put_together_from_its_pieces():
 
 
 @pytest.mark.parametrize(
-    ("error", "cls"),
+    ("said", "cls"),
     [
         ({"message": "m", "type": "upstream_error"}, UpstreamError),
         ({"message": "m", "code": "rate_limit_exceeded"}, RateLimitError),
     ],
 )
-async def test_an_error_frame_is_the_error_that_its_status_would_give(error, cls):
-    async with serving(events(piece("a"), piece("b"), frame({"error": error}), DONE)) as server:
+async def test_an_error_frame_is_the_error_that_its_status_would_give(said, cls):
+    async with serving(events(piece("a"), piece("b"), frame({"error": said}), DONE)) as server:
         stream = await open_stream(server)
         with pytest.raises(cls) as caught:
             await stream.final()
@@ -173,12 +194,38 @@ async def test_ten_mebibytes_in_one_line_arrive():
         assert (await (await open_stream(server)).final()).text == text
 
 
-async def test_a_closed_stream_says_so():
-    async with serving(events(piece("a"), hold=True)) as server:
+@pytest.mark.parametrize("rest", [[], [piece("b")], [piece("b"), DONE]])
+async def test_a_closed_stream_gives_nothing_that_it_had_read_ahead(rest):
+    async with serving(events(piece("a") + b"".join(rest), hold=True)) as server:
         async with await open_stream(server) as stream:
             assert (await anext(stream)).text == "a"
+        for _ in range(2):
+            with pytest.raises(StreamError, match="closed before its end") as caught:
+                await anext(stream)
+        assert caught.value.partial == stream.text == "a"
+
+
+async def test_a_stream_that_is_closed_while_it_is_read_says_so():
+    async with serving(events(piece("a"), hold=True)) as server:
+        stream = await open_stream(server)
+        await anext(stream)
+        reading = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        await stream.aclose()
         with pytest.raises(StreamError, match="closed before its end"):
-            await anext(stream)
+            await reading
+
+
+async def test_an_event_over_the_cap_takes_nothing_from_those_before_it():
+    giant = b"data: " + b"x" * (MAX_EVENT + 1)
+    async with serving(events(piece("a") + piece("b") + giant, hold=True)) as server:
+        stream = await open_stream(server)
+        assert [(await anext(stream)).text for _ in range(2)] == ["a", "b"]
+        for _ in range(2):
+            with pytest.raises(StreamError, match="over the cap of 67,108,864 bytes") as caught:
+                await anext(stream)
+        assert caught.value.partial == stream.text == "ab"
+        await server.until(lambda: server.open == 0)
 
 
 async def leave_by_break(stream: Any) -> None:

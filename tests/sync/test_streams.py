@@ -52,6 +52,17 @@ def test_a_cut_stream_raises_in_the_reader_with_what_it_had_read(sync_client):
         next(stream)
 
 
+def test_a_reader_who_comes_late_gets_all_that_had_arrived(sync_client):
+    early = opened(sync_client, '{"cut_at": 1500, "chunk_delay_s": 0.01}')
+    with pytest.raises(StreamTruncatedError):
+        list(early)
+    late = opened(sync_client, '{"cut_at": 1500}')
+    time.sleep(0.1)  # the cut has long been seen
+    with pytest.raises(StreamTruncatedError) as caught:
+        list(late)
+    assert caught.value.partial == late.text == early.text != ""
+
+
 def leave_by_break(stream) -> None:
     with stream:
         for _ in stream:
