@@ -39,12 +39,13 @@ def _count(name: str, value: object, *, least: int) -> None:
 
 
 class EffectiveTimeouts(NamedTuple):
-    """The four limits of one call in seconds; None is no limit."""
+    """The limits of one call in seconds; None is no limit."""
 
     connect: float | None
     pool: float | None
     read: float | None
     total: float | None
+    first_token: float | None = None
 
 
 _DEFAULT_TIMEOUTS: Final[dict[CallKind, EffectiveTimeouts]] = {
@@ -56,7 +57,7 @@ _DEFAULT_TIMEOUTS: Final[dict[CallKind, EffectiveTimeouts]] = {
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Four limits on a call, each in seconds; ``None`` switches one off.
+    """Limits on a call, each in seconds; ``None`` switches one off.
 
     A limit that is not given keeps its default, which depends on the call.
 
@@ -78,6 +79,7 @@ class Timeouts:
     pool: float | None | UnsetType = UNSET
     read: float | None | UnsetType = UNSET
     total: float | None | UnsetType = UNSET
+    first_token: float | None | UnsetType = UNSET
 
     def __attrs_post_init__(self) -> None:
         for name in EffectiveTimeouts._fields:
@@ -96,6 +98,7 @@ class Timeouts:
             pool=base.pool if self.pool is UNSET else self.pool,
             read=base.read if self.read is UNSET else self.read,
             total=base.total if self.total is UNSET else self.total,
+            first_token=None if self.first_token is UNSET else self.first_token,
         )
 
 
@@ -208,7 +211,7 @@ def checked_timeouts(value: object) -> Timeouts:
     """Give the timeouts, or say how they are written."""
     if not isinstance(value, Timeouts):
         raise TypeError(
-            f"timeouts must be Timeouts(connect=, pool=, read=, total=), not {type(value).__name__}"
+            f"timeouts must be Timeouts(connect=, read=, total=, …), not {type(value).__name__}"
         )
     return value
 
@@ -342,7 +345,7 @@ class CallSettings:
 
     Attributes:
         client: What the client was told.
-        timeouts: The four limits.
+        timeouts: The limits of the call.
         max_retries: How often the call may be sent again.
         idempotent: True when the caller says that repeating the call is harmless.
         idempotency_key: The caller's own key, or None.

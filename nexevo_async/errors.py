@@ -31,7 +31,7 @@ A wrong argument is a `TypeError` or a `ValueError`, raised before anything is s
 
 from typing import Any, Final, Literal
 
-TimeoutLimit = Literal["connect", "pool", "read", "total"]
+TimeoutLimit = Literal["connect", "pool", "read", "total", "first_token"]
 
 
 class NexevoError(Exception):
@@ -117,10 +117,11 @@ class APIConnectionError(_CallError):
 
 
 class APITimeoutError(APIConnectionError):
-    """One of the call's four limits was reached.
+    """One of the call's limits was reached.
 
     Attributes:
-        limit: The limit that was hit: ``connect``, ``pool``, ``read`` or ``total``.
+        limit: The limit that was hit: ``connect``, ``pool``, ``read``, ``total`` or
+            ``first_token``.
         limit_seconds: Its value.
     """
 

@@ -69,6 +69,7 @@ class Progress:
         phase: What the call is doing now, in words for an error.
         outcome_unknown: True once the gateway may have acted without our having its answer.
         deadline: When the call must be over, on its loop's clock; None for no limit.
+        limit: Which limit that is; of a stream it may be the one on its first token.
         started: When the call began, on the monotonic clock.
     """
 
@@ -76,6 +77,7 @@ class Progress:
     phase: str = "starting"
     outcome_unknown: bool = False
     deadline: float | None = None
+    limit: Literal["total", "first_token"] = "total"
     started: float = attrs.field(factory=time.monotonic)
 
     @property

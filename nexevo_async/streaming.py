@@ -20,7 +20,7 @@ from nexevo_async.errors import (
     StreamTruncatedError,
 )
 from nexevo_async.messages import Meta, Request, Response, error_body
-from nexevo_async.middleware.deadline import total_timeout
+from nexevo_async.middleware.deadline import lift_first_token_limit, too_late
 from nexevo_async.shapes import is_array, is_object
 
 _DONE: Final = b"[DONE]"
@@ -152,6 +152,8 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             chunk = self._chunk(event)
         except NexevoError as error:
             self._fail(error)
+        if self._request.progress.limit == "first_token" and _has_token(chunk):
+            lift_first_token_limit(self._request)
         self._whole.add(chunk)
         return chunk
 
@@ -195,7 +197,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         except TimeoutError:
             if not scope.expired():
                 raise
-        raise total_timeout(self._request, self._request.settings.timeouts.total or 0.0)
+        raise too_late(self._request)
 
     def _chunk(self, event: bytes) -> ChatCompletionChunk:
         path, problem = "$", "is not JSON"
@@ -236,6 +238,12 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
 def closed_early(stream: ChatStream, partial: str) -> StreamError:
     """Give the error of a stream that is read on after it was closed."""
     return stream._error(StreamError, "was closed before its end", partial)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def _has_token(chunk: ChatCompletionChunk) -> bool:
+    """Say whether a chunk has something of the answer: the first has a role alone."""
+    deltas = [choice.delta.to_dict() for choice in chunk.choices if choice.delta is not None]
+    return any(value for delta in deltas for name, value in delta.items() if name != "role")
 
 
 @final

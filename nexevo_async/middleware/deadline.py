@@ -10,11 +10,15 @@ from nexevo_async.per_loop import PerLoop
 
 async def deadline(request: Request, call_next: Handler) -> Response:
     """End the call, with its retries and waits, when its total time is over."""
-    total = request.settings.timeouts.total
-    if total is None:
+    seconds = request.settings.timeouts.total
+    first_token = request.settings.timeouts.first_token if request.stream else None
+    if first_token is not None and (seconds is None or first_token < seconds):
+        seconds = first_token
+        request.progress.limit = "first_token"
+    if seconds is None:
         return await call_next(request)
     clocks = _of_loop.get()
-    clock = clocks.get(total) or clocks.setdefault(total, _Clock(total))
+    clock = clocks.get(seconds) or clocks.setdefault(seconds, _Clock(seconds))
     entry = clock.begin()
     request.progress.deadline = entry.when
     try:
@@ -26,8 +30,19 @@ async def deadline(request: Request, call_next: Handler) -> Response:
     finally:
         clock.end(entry)
         if len(clocks) > _KEPT and clock.is_idle:  # times that are given to one call each
-            clocks.pop(total).stop()
-    raise total_timeout(request, total)
+            clocks.pop(seconds).stop()
+    raise too_late(request)
+
+
+def lift_first_token_limit(request: Request) -> None:
+    """Have the rest of a stream be held to its total time alone."""
+    progress, limits = request.progress, request.settings.timeouts
+    if progress.limit == "first_token":
+        progress.limit = "total"
+        if limits.total is None:
+            progress.deadline = None
+        elif progress.deadline is not None and limits.first_token is not None:
+            progress.deadline += limits.total - limits.first_token
 
 
 @attrs.define(eq=False)
@@ -91,15 +106,18 @@ _KEPT: Final = 8
 _of_loop: PerLoop[dict[float, _Clock]] = PerLoop(dict)
 
 
-def total_timeout(request: Request, total: float) -> APITimeoutError:
-    """Give the error for a call that took longer than its total time."""
+def too_late(request: Request) -> APITimeoutError:
+    """Give the error for a call that went past its deadline."""
     progress = request.progress
+    limit = progress.limit
+    seconds: float = getattr(request.settings.timeouts, limit)
+    missed = "was not done" if limit == "total" else "gave nothing of its answer"
     return APITimeoutError(
-        f"{request.operation.name} was not done within total={total:g} s; "
+        f"{request.operation.name} {missed} within {limit}={seconds:g} s; "
         f"it was {progress.phase}. [{request.summary()}]{request.doubt()} "
-        "Give it longer with timeouts=Timeouts(total=…).",
-        limit="total",
-        limit_seconds=total,
+        f"Give it longer with timeouts=Timeouts({limit}=…).",
+        limit=limit,
+        limit_seconds=seconds,
         outcome_unknown=progress.outcome_unknown,
         **request.described(),
     )

@@ -243,9 +243,9 @@ class TestViews:
     def test_timeouts_are_laid_over_those_of_the_client(self):
         client = AsyncNexevo("k", timeouts=Timeouts(read=7, total=None))
         timeouts = client.with_options(timeouts=Timeouts(connect=1))._caller.config.timeouts
-        assert timeouts.effective("plain") == (1, 10, 7, None)
-        assert Timeouts().effective("generation") == (5, 10, 600, 600)
-        assert Timeouts().effective("stream") == (5, 10, 60, None)
+        assert timeouts.effective("plain") == (1, 10, 7, None, None)
+        assert Timeouts().effective("generation") == (5, 10, 600, 600, None)
+        assert Timeouts().effective("stream") == (5, 10, 60, None, None)
 
 
 class TestPickle:

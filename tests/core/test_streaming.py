@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from raw_server import events, reply, serving
+from raw_server import error, events, reply, serving, silence
 
 from nexevo_async import (
     APITimeoutError,
     AsyncNexevo,
     DecodeError,
+    InternalServerError,
     Limits,
     RateLimitError,
     StreamError,
@@ -186,6 +187,52 @@ async def test_a_stream_has_no_total_unless_it_is_asked_for():
         with pytest.raises(APITimeoutError, match=r"total=0.3 s; it was reading the stream"):
             await stream.final()
     assert stream.text
+
+
+ROLE = frame(delta(role="assistant", content=""))
+
+
+@pytest.mark.parametrize(
+    ("answer", "phase"),
+    [
+        (silence(), "waiting for the answer"),
+        (events(ROLE, *[b": ping\n\n"] * 50, hold=True, between=0.02), "reading the stream"),
+    ],
+)
+@pytest.mark.parametrize("total", [None, 30])
+async def test_a_stream_may_be_given_a_limit_for_its_first_token(answer, phase, total):
+    timeouts = Timeouts(first_token=0.3, total=total)
+    async with serving(answer) as server:
+        with pytest.raises(
+            APITimeoutError, match=r"first_token=0\.3 s; it was .*" + phase
+        ) as caught:
+            await (await open_stream(server, timeouts=timeouts)).final()
+        assert (caught.value.limit, caught.value.limit_seconds) == ("first_token", 0.3)
+        assert 0.3 <= caught.value.elapsed < 1
+
+
+async def test_no_attempt_begins_after_the_limit_for_the_first_token():
+    async with serving(error(503, "unavailable", ["Retry-After: 1"])) as server:
+        with pytest.raises(InternalServerError):
+            await open_stream(server, timeouts=Timeouts(first_token=0.5))
+        assert len(server.seen) == 1
+
+
+async def test_the_limit_for_the_first_token_ends_with_it():
+    pieces = [ROLE, *[piece("a")] * 8, DONE]
+    async with serving(events(*pieces, between=0.05)) as server:
+        stream = await open_stream(server, timeouts=Timeouts(first_token=0.2))
+        assert (await stream.final()).text == "a" * 8
+        stream = await open_stream(server, timeouts=Timeouts(first_token=0.2, total=0.3))
+        with pytest.raises(APITimeoutError, match=r"total=0\.3 s"):
+            await stream.final()
+        assert stream.text
+
+
+async def test_a_call_that_is_no_stream_has_no_first_token():
+    async with serving(reply(delay=0.1)) as server:
+        client = AsyncNexevo("k", base_url=server.base_url, timeouts=Timeouts(first_token=0.01))
+        await client.conversations.get("c")
 
 
 async def test_ten_mebibytes_in_one_line_arrive():
