@@ -55,7 +55,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaul
     error_frame_after: Annotated[int, msgspec.Meta(ge=0)] | None = None
     no_terminator: bool | None = None
     chunk_delay_s: Seconds | None = None
-    giant_line_mib: Annotated[float, msgspec.Meta(gt=0, le=64)] | None = None
+    giant_line_mib: Annotated[float, msgspec.Meta(gt=0, le=128)] | None = None
     pings_every_s: Annotated[float, msgspec.Meta(ge=0.001, le=3600)] | None = None
 
     def __post_init__(self) -> None:

@@ -17,8 +17,9 @@ from nexevo_async import (
     StreamTruncatedError,
     Timeouts,
     UpstreamError,
+    streaming,
 )
-from nexevo_async.codec.sse import MAX_EVENT
+from nexevo_async.codec.sse import SSEParser
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 
@@ -263,13 +264,14 @@ async def test_a_stream_that_is_closed_while_it_is_read_says_so():
             await reading
 
 
-async def test_an_event_over_the_cap_takes_nothing_from_those_before_it():
-    giant = b"data: " + b"x" * (MAX_EVENT + 1)
+async def test_an_event_over_the_cap_takes_nothing_from_those_before_it(monkeypatch):
+    monkeypatch.setattr(streaming, "SSEParser", lambda: SSEParser(max_event=1_000))
+    giant = b"data: " + b"x" * 1_000
     async with serving(events(piece("a") + piece("b") + giant, hold=True)) as server:
         stream = await open_stream(server)
         assert [(await anext(stream)).text for _ in range(2)] == ["a", "b"]
         for _ in range(2):
-            with pytest.raises(StreamError, match="over the cap of 67,108,864 bytes") as caught:
+            with pytest.raises(StreamError, match="over the cap of 1,000 bytes") as caught:
                 await anext(stream)
         assert caught.value.partial == stream.text == "ab"
         await server.until(lambda: server.open == 0)

@@ -239,7 +239,7 @@ MALFORMED = [
     ('{"body": "x"}', 422),
     ('{"status": 200, "headers": {"a": "b\\r\\nc: d"}}', 422),
     ('{"status": 200, "headers": {"a b": "c"}}', 422),
-    ('{"giant_line_mib": 65}', 422),
+    ('{"giant_line_mib": 129}', 422),
     ('{"cut_at": -1}', 422),
 ]
 
