@@ -310,10 +310,10 @@ async def leave_by_forgetting(stream: Any) -> None:
 )
 async def test_a_stream_that_is_left_gives_its_connection_back(leave):
     held = events(piece("a"), hold=True)
-    async with serving(*[held] * 20, reply()) as server:
+    async with serving(*[held] * 5, reply()) as server:
         limits = Limits(max_connections=2, max_streams=2)
         async with AsyncNexevo("k", base_url=server.base_url, limits=limits) as client:
-            for _ in range(20):
+            for _ in range(5):
                 stream = await client.chat.completions.create(
                     model="m", messages=MESSAGES, stream=True, timeouts=Timeouts(pool=1)
                 )

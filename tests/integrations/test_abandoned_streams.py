@@ -7,6 +7,7 @@ in a round, the sixth would be the last.
 import asyncio
 import contextlib
 import gc
+import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -50,16 +51,18 @@ async def cancelled(task: asyncio.Task[Any], times: int) -> None:
     assert task.cancelled()
 
 
-async def by_break(client: AsyncNexevo) -> None:
+async def by_break(client: AsyncNexevo, _: Sandbox) -> None:
     async with await opened(client) as stream:
         async for _ in stream:
             break
 
 
-async def by_cancel_before_the_headers(client: AsyncNexevo) -> None:
-    call = client.chat.completions.create(**LONG, extra_headers=NO_HEADERS_YET)
+async def by_cancel_before_the_headers(client: AsyncNexevo, sandbox: Sandbox) -> None:
+    key = secrets.token_hex()
+    call = client.chat.completions.create(**LONG, extra_headers=NO_HEADERS_YET, idempotency_key=key)
     task = asyncio.ensure_future(call)
-    await asyncio.sleep(0.02)
+    while all(r.idempotency_key != key for r in await asyncio.to_thread(lambda: sandbox.requests)):
+        await asyncio.sleep(0.01)
     await cancelled(task, 1)
 
 
@@ -69,18 +72,18 @@ async def read(client: AsyncNexevo, first: asyncio.Event) -> None:
             first.set()
 
 
-async def by_cancel_between_chunks(client: AsyncNexevo, times: int = 1) -> None:
+async def by_cancel_between_chunks(client: AsyncNexevo, _: Sandbox, times: int = 1) -> None:
     first = asyncio.Event()
     task = asyncio.ensure_future(read(client, first))
     await first.wait()
     await cancelled(task, times)
 
 
-async def by_cancelling_twice(client: AsyncNexevo) -> None:
-    await by_cancel_between_chunks(client, 2)
+async def by_cancelling_twice(client: AsyncNexevo, sandbox: Sandbox) -> None:
+    await by_cancel_between_chunks(client, sandbox, 2)
 
 
-async def by_forgetting(client: AsyncNexevo) -> None:
+async def by_forgetting(client: AsyncNexevo, _: Sandbox) -> None:
     stream = await opened(client)
     await anext(stream)
 
@@ -143,7 +146,7 @@ async def seats_are_free(answer: Awaitable[Any]) -> None:
 )
 async def test_a_stream_that_is_left_holds_nothing(sandbox: Sandbox, way: Any) -> None:
     async with AsyncNexevo(sandbox.api_key, base_url=sandbox.base_url, **SEATS) as client:
-        await check(sandbox, lambda: way(client))
+        await check(sandbox, lambda: way(client, sandbox))
         await seats_are_free(client.models.list())
 
 

@@ -90,7 +90,7 @@ def leave_unread(stream) -> None:
 def test_a_stream_that_is_left_gives_its_connection_back(sandbox: Sandbox, leave):
     limits = Limits(max_connections=2, max_streams=1)
     with Nexevo(sandbox.api_key, base_url=sandbox.base_url, limits=limits) as client:
-        for _ in range(10):
+        for _ in range(3):
             stream = opened(client, '{"chunk_delay_s": 0.2}', timeouts=Timeouts(pool=2))
             leave(stream)
             del stream
