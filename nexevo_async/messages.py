@@ -305,7 +305,16 @@ class ByteStream:
         close: Gives the connection back, at once and without waiting.
     """
 
-    __slots__ = ("__weakref__", "_closers", "_finish", "_loop", "_read", "closed", "owner")
+    __slots__ = (
+        "__weakref__",
+        "_closers",
+        "_finish",
+        "_is_reading",
+        "_loop",
+        "_read",
+        "closed",
+        "owner",
+    )
 
     def __init__(
         self,
@@ -317,12 +326,23 @@ class ByteStream:
         self._finish = finish
         self._closers = [close]
         self._loop = asyncio.get_running_loop()
+        self._is_reading = False
         self.closed: bool = False
         self.owner: object = None  # what must not be freed while this is read
 
     async def read(self) -> bytes:
-        """Give the next bytes; ``b""`` at the end."""
-        return b"" if self.closed else await self._read()
+        """Give the next bytes; ``b""`` at the end.
+
+        Raises:
+            RuntimeError: another task is reading.
+        """
+        if self._is_reading:
+            raise RuntimeError("another task reads this stream: have one at a time read it")
+        self._is_reading = True
+        try:
+            return b"" if self.closed else await self._read()
+        finally:
+            self._is_reading = False
 
     async def finish(self) -> None:
         """Give the connection back after the last of the content, to be used again."""

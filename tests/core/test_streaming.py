@@ -362,6 +362,19 @@ async def test_a_stream_can_be_advanced_from_different_tasks():
     assert texts == [f"{n} " for n in range(5)]
 
 
+async def test_two_tasks_that_read_at_once_are_told_and_do_no_harm():
+    pieces = [b": ping\n\n", *(piece(f"{n} ") for n in range(5)), DONE]
+    async with serving(events(*pieces, between=0.05)) as server:
+        stream = await open_stream(server)
+        read = await asyncio.gather(*(anext(stream) for _ in range(3)), return_exceptions=True)
+        first, *others = read
+        assert [str(other) for other in others] == [
+            "another task reads this stream: have one at a time read it"
+        ] * 2
+        assert first.text == "0 "
+        assert (await stream.final()).text == "0 1 2 3 4 "
+
+
 async def test_a_plain_for_names_the_right_form():
     async with serving(events(WHOLE)) as server:
         with pytest.raises(TypeError, match="async for chunk in stream"):
