@@ -149,12 +149,12 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             await self._stream.finish()
             raise StopAsyncIteration
         try:
-            chunk = self._chunk(event)
+            obj, chunk = self._chunk(event)
         except NexevoError as error:
             self._fail(error)
         if self._request.progress.limit == "first_token" and _has_token(chunk):
             lift_first_token_limit(self._request)
-        self._whole.add(chunk)
+        self._whole.add(obj, chunk)
         return chunk
 
     async def _read(self) -> None:
@@ -199,14 +199,14 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
                 raise
         raise too_late(self._request)
 
-    def _chunk(self, event: bytes) -> ChatCompletionChunk:
+    def _chunk(self, event: bytes) -> tuple[dict[str, Any], ChatCompletionChunk]:
         path, problem = "$", "is not JSON"
         obj: Any = None
         try:
             obj = json.decode(event)
             failed = error_body(obj)
             if failed is None:
-                return structurer(ChatCompletionChunk)(obj)
+                return obj, structurer(ChatCompletionChunk)(obj)
         except Exception:  # noqa: BLE001 - whatever it is, misfit() finds the place
             if obj is not None:
                 path, problem = misfit(ChatCompletionChunk, obj)
@@ -262,16 +262,18 @@ class _Completion:
             self._texts = ["".join(self._texts)]
         return self._texts[0] if self._texts else ""
 
-    def add(self, chunk: ChatCompletionChunk) -> None:
+    def add(self, obj: dict[str, Any], chunk: ChatCompletionChunk) -> None:
+        """Add a chunk, and the JSON object that it was read from."""
         if text := chunk.text:
             self._texts.append(text)
         if chunk.usage is not None:
             self.usage = chunk.usage
-        for name, value in chunk.to_dict().items():
-            if name != "choices" and value is not None:
+        for name, value in obj.items():
+            if name == "choices":
+                for choice in value:
+                    self._add_choice(choice)
+            elif value is not None:
                 self._head[name] = value
-        for choice in chunk.choices:
-            self._add_choice(choice.to_dict())
 
     def _add_choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index") or 0
