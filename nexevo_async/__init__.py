@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from nexevo_async import webhooks
     from nexevo_async.api_key import KeySource
     from nexevo_async.client import AsyncNexevo
-    from nexevo_async.config import TLS, CallOptions, Limits, RetryPolicy, Timeouts
+    from nexevo_async.config import CallOptions, Limits, RetryPolicy, Timeouts
     from nexevo_async.contract.auth import (
         DataExport,
         Session,
@@ -175,7 +175,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncNexevo": ".client",
-    "TLS": ".config",
+    "TLS": ".network",
     "CallOptions": ".config",
     "Limits": ".config",
     "RetryPolicy": ".config",

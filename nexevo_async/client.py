@@ -8,7 +8,6 @@ import attrs
 from nexevo_async.api_key import KeySource
 from nexevo_async.codec import answers
 from nexevo_async.config import (
-    TLS,
     CallOptions,
     ClientConfig,
     Limits,
@@ -28,6 +27,7 @@ from nexevo_async.messages import Handler, Middleware, Response, Route
 from nexevo_async.middleware import chain
 from nexevo_async.middleware.limits import Limits as LimitsMiddleware
 from nexevo_async.middleware.retry import Retry
+from nexevo_async.network import TLS, checked_proxy
 from nexevo_async.services.auth import Auth
 from nexevo_async.services.caller import Caller, body, query_string
 from nexevo_async.services.chat import Chat
@@ -111,7 +111,7 @@ class AsyncNexevo:
             retry=instance("retry", retry, RetryPolicy),
             limits=instance("limits", limits, Limits),
             tls=None if tls is None else instance("tls", tls, TLS),
-            proxy=None if proxy is None else checks.string("proxy", proxy),
+            proxy=checked_proxy(proxy),
             headers=Headers(checked_headers("headers", headers or {})),
         )
         self._core = _Core(

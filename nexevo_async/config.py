@@ -11,6 +11,7 @@ import attrs
 from nexevo_async.api_key import AskedKey, KeySource, key_problem
 from nexevo_async.errors import ConfigurationError
 from nexevo_async.headers import Headers
+from nexevo_async.network import TLS
 from nexevo_async.secret import Secret
 from nexevo_async.shapes import is_mapping
 from nexevo_async.unset import UNSET, UnsetType
@@ -159,26 +160,6 @@ class Limits:
         _count("max_connections", self.max_connections, least=1)
         _count("max_streams", self.max_streams, least=1)
         _seconds("keepalive", self.keepalive)
-
-
-@attrs.frozen(kw_only=True)
-class TLS:
-    """Where trust comes from when it is not the system's own store.
-
-    Attributes:
-        ca_file: Path of a PEM bundle of certificate authorities to trust instead.
-        client_cert: Path of a PEM certificate (chain) to show to the gateway.
-        client_key: Path of its key, where ``client_cert`` does not hold it too.
-
-    Example:
-        >>> from nexevo_async import TLS
-        >>> TLS(ca_file="corporate-ca.pem").ca_file
-        'corporate-ca.pem'
-    """
-
-    ca_file: str | os.PathLike[str] | None = None
-    client_cert: str | os.PathLike[str] | None = None
-    client_key: str | os.PathLike[str] | None = None
 
 
 class CallOptions(TypedDict, total=False):

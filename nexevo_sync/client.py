@@ -7,8 +7,9 @@ from typing import Any, Self, Unpack, final
 
 from nexevo_async.api_key import KeySource
 from nexevo_async.client import AsyncNexevo
-from nexevo_async.config import TLS, CallOptions, Limits, RetryPolicy, Timeouts
+from nexevo_async.config import CallOptions, Limits, RetryPolicy, Timeouts
 from nexevo_async.messages import Middleware, Response
+from nexevo_async.network import TLS
 from nexevo_async.unset import UNSET, UnsetType
 from nexevo_sync.portal import run, run_if_started
 from nexevo_sync.services.auth import Auth

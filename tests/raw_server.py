@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import attrs
@@ -32,6 +33,7 @@ class RawServer:
     """Gives each request the next of its answers, and the last one for ever."""
 
     answers: list[Answer]
+    scheme: str = "http"
     port: int = 0
     seen: list[Seen] = attrs.field(factory=list)
     connections: int = 0
@@ -39,7 +41,7 @@ class RawServer:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.scheme}://127.0.0.1:{self.port}/v1"
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -154,8 +156,8 @@ def events(*pieces: bytes, between: float = 0, cut: bool = False, hold: bool = F
 
 
 @contextlib.asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[RawServer]:
-    handler = RawServer(list(answers))
+async def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
+    handler = RawServer(list(answers), "http" if tls is None else "https")
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,7 +171,7 @@ async def serving(*answers: Answer) -> AsyncIterator[RawServer]:
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24, ssl=tls)
     handler.port = server.sockets[0].getsockname()[1]
     try:
         yield handler

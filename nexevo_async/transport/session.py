@@ -3,16 +3,17 @@
 import asyncio
 import functools
 import socket
-import ssl
+from http import HTTPStatus
 from typing import Any, Final, cast, final
 
 import aiohttp
 from yarl import URL
 
 from nexevo_async.config import ClientConfig
-from nexevo_async.errors import APIConnectionError, APITimeoutError, TimeoutLimit
 from nexevo_async.headers import Headers
 from nexevo_async.messages import Body, ByteStream, Request, Response
+from nexevo_async.transport.destination import Destination, destination_of
+from nexevo_async.transport.failures import doubt, failure, said
 
 _AFTER_DONE: Final = 0.05
 """Seconds that a stream's last bytes may take to come after its terminator."""
@@ -30,7 +31,7 @@ async def _no_silent_resend(
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise _LostError(str(error) or type(error).__name__) from None
+        raise _LostError(said(error)) from None
 
 
 # RuntimeError is how aiohttp says that a connection is closed, or its session.
@@ -63,27 +64,48 @@ def _kept_alive_socket(info: tuple[Any, ...]) -> socket.socket:
     """Give a socket that notices a peer which a NAT on the way has forgotten."""
     made = socket.socket(family=info[0], type=info[1], proto=info[2])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 5)):
+    for option, value in _KEEPALIVE.items():
         if hasattr(socket, option):
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return made
+
+
+_KEEPALIVE: Final = {
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPALIVE": 60,  # the same on macOS
+    "TCP_KEEPINTVL": 30,
+    "TCP_KEEPCNT": 5,
+}
+"""Seconds of silence before the first probe, seconds between two, and probes before the end."""
 
 
 @final
 class Session:
     """The connections of one event loop."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._destinations: dict[str, Destination] = {}
         self._session: aiohttp.ClientSession | None = None
 
-    def start(self, config: ClientConfig) -> None:
+    def reach(self, base_url: str) -> None:
+        """Find out how a base URL is reached; this takes its time, and needs no loop.
+
+        Raises:
+            ConfigurationError: a file or a proxy that was named cannot be used.
+        """
+        self._destinations[base_url] = destination_of(base_url, self._config)
+
+    def reaches(self, base_url: str) -> bool:
+        """Say whether it is known how a base URL is reached."""
+        return base_url in self._destinations
+
+    def start(self) -> None:
         """Make the session, in its loop."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # the seats are the limit
-                ssl=self._context if self._context is not None else True,
-                keepalive_timeout=config.limits.keepalive,
+                keepalive_timeout=self._config.limits.keepalive,
                 socket_factory=_kept_alive_socket,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -91,13 +113,14 @@ class Session:
             auto_decompress=True,
         )
 
-    async def send(self, request: Request, proxy: str | None) -> Response:
+    async def send(self, request: Request) -> Response:
         """Send one request.
 
         Raises:
             APIConnectionError: no whole answer came back.
         """
         assert self._session is not None  # noqa: S101 - start() was called
+        destination = self._destinations[request.settings.client.base_url]
         progress = request.progress
         progress.attempts += 1
         progress.phase = "connecting, sending or waiting for the answer"
@@ -105,20 +128,26 @@ class Session:
             response = await self._session.request(
                 request.operation.method,
                 _url(request.settings.client.base_url, request.path, request.query),
-                headers=request.headers.pairs,
+                headers=request.headers.pairs + destination.headers,
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
-                proxy=proxy,
                 middlewares=None if request.operation.method in _RESENT_BY_AIOHTTP else (),
                 timeout=_client_timeout(
                     request.settings.timeouts.connect, request.settings.timeouts.read
                 ),
+                **destination.options,
             )
-            if request.stream and response.status < 400:
+            if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and destination.proxy:
+                response.close()
+                # As for https://, where the proxy answers before there is a request.
+                raise aiohttp.ClientHttpProxyError(
+                    response.request_info, response.history, status=response.status
+                )
+            if request.stream and response.status < 300:
                 return Response(
                     status=response.status,
                     headers=Headers(response.headers),
-                    stream=_stream(response, request),
+                    stream=_stream(response, request, destination),
                     attempts=progress.attempts,
                     elapsed=progress.elapsed,
                 )
@@ -135,12 +164,12 @@ class Session:
                 elapsed=progress.elapsed,
             )
         except _FAILURES as error:
-            failure = _failure(request, error)
+            failed = failure(request, destination, error)
         except asyncio.CancelledError:
-            _doubt(request)
+            doubt(request)
             raise
         # Raised where aiohttp's own error, whose traceback holds the headers, is not its context.
-        raise failure
+        raise failed
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -157,12 +186,9 @@ class Session:
         closing.close()
 
 
-def _doubt(request: Request) -> None:
-    if request.operation.method != "GET":
-        request.progress.outcome_unknown = True
-
-
-def _stream(response: aiohttp.ClientResponse, request: Request) -> ByteStream:
+def _stream(
+    response: aiohttp.ClientResponse, request: Request, destination: Destination
+) -> ByteStream:
     async def read() -> bytes:
         request.progress.phase = "reading the stream"
         try:
@@ -170,8 +196,8 @@ def _stream(response: aiohttp.ClientResponse, request: Request) -> ByteStream:
         except _FAILURES as error:
             if arrived := _arrived(response.content):
                 return arrived
-            failure = _failure(request, error)
-        raise failure
+            failed = failure(request, destination, error)
+        raise failed
 
     async def finish() -> None:
         try:
@@ -194,43 +220,3 @@ def _arrived(content: aiohttp.StreamReader) -> bytes:
         return content.read_nowait()
     finally:
         content.set_exception(failure)
-
-
-def _failure(request: Request, error: Exception) -> APIConnectionError:
-    """Give our error for one of aiohttp's: the cause as text, the limit by name."""
-    never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-    if not never_sent:
-        _doubt(request)
-    unknown = request.progress.outcome_unknown
-    call = f"{request.operation.name} to {request.settings.client.base_url}"
-    tail = f"[{request.summary()}]{request.doubt()}"
-    facts = {**request.described(), "outcome_unknown": unknown, "never_sent": never_sent}
-
-    def timed_out(limit: TimeoutLimit, seconds: float | None, what: str) -> APITimeoutError:
-        return APITimeoutError(
-            f"{call} {what} within {limit}={seconds or 0:g} s. {tail} "
-            f"Give it longer with timeouts=Timeouts({limit}=…).",
-            limit=limit,
-            limit_seconds=seconds or 0,
-            **facts,
-        )
-
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return timed_out("connect", request.settings.timeouts.connect, "could not connect")
-    if isinstance(error, aiohttp.SocketTimeoutError):
-        return timed_out("read", request.settings.timeouts.read, "got no more bytes")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return APIConnectionError(
-            f"{call} failed: its certificate is not trusted ({error.certificate_error}). {tail} "
-            "Behind a company's proxy, name its authority with tls=TLS(ca_file=…) "
-            "or SSL_CERT_FILE.",
-            retryable=False,
-            **facts,
-        )
-    phase = "could not connect" if never_sent else "lost the connection"
-    return APIConnectionError(
-        f"{call} {phase}: {error or type(error).__name__}. {tail} "
-        "Check the network, the proxy settings and base_url.",
-        retryable=not isinstance(error, (aiohttp.InvalidURL, aiohttp.ClientConnectorSSLError)),
-        **facts,
-    )

@@ -8,8 +8,6 @@ from nexevo_async.config import ClientConfig
 from nexevo_async.errors import APIConnectionError, ClientClosedError
 from nexevo_async.messages import Request, Response
 from nexevo_async.per_loop import PerLoop
-from nexevo_async.transport import tls
-from nexevo_async.transport.proxy import proxy_for
 
 if TYPE_CHECKING:
     from nexevo_async.transport.session import Session
@@ -23,7 +21,6 @@ class LoopState:
         self.session: Session | None = None
         self.opening: asyncio.Lock = asyncio.Lock()
         self.keeper: AsyncGenerator[None, None] | None = None
-        self.proxies: dict[str, str | None] = {}
 
 
 @final
@@ -46,12 +43,11 @@ class Transport:
         if self.closed:
             raise closed_error()
         state = self._states.get()
-        session = state.session or await self._open(state, request)
-        base_url = request.settings.client.base_url
-        if base_url not in state.proxies:
-            state.proxies[base_url] = proxy_for(base_url, self._config.proxy)
+        session = state.session
+        if session is None or not session.reaches(request.settings.client.base_url):
+            session = await self._open(state, request)
         try:
-            response = await session.send(request, state.proxies[base_url])
+            response = await session.send(request)
         except APIConnectionError:
             if self.closed:
                 raise closed_error() from None
@@ -62,14 +58,16 @@ class Transport:
 
     async def _open(self, state: LoopState, request: Request) -> "Session":
         request.progress.phase = "setting up"
+        base_url = request.settings.client.base_url
         async with state.opening:
             if state.session is None:
-                secure = request.settings.client.base_url.startswith("https:")
-                opened = await asyncio.to_thread(_prepare, self._config, secure)
+                opened = await asyncio.to_thread(_session, self._config, base_url)
                 state.session = opened
-                opened.start(self._config)
+                opened.start()
                 state.keeper = _keeper(opened)
                 await anext(state.keeper)
+            elif not state.session.reaches(base_url):
+                await asyncio.to_thread(state.session.reach, base_url)
         if self.closed:
             await _close(state)
             raise closed_error()
@@ -92,9 +90,11 @@ def closed_error() -> ClientClosedError:
     )
 
 
-def _prepare(config: ClientConfig, secure: bool) -> "Session":
-    session = importlib.import_module("nexevo_async.transport.session")
-    return session.Session(tls.context(config.tls) if secure else None)  # type: ignore[no-any-return]
+def _session(config: ClientConfig, base_url: str) -> "Session":
+    module = importlib.import_module("nexevo_async.transport.session")
+    session: Session = module.Session(config)
+    session.reach(base_url)
+    return session
 
 
 async def _keeper(session: "Session") -> AsyncGenerator[None, None]:
