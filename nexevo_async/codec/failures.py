@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 from nexevo_async.errors import (
     APIStatusError,
@@ -45,14 +46,14 @@ def status_error(
         response.status, error.code if error else None, error.type if error else None
     )
     said = error.message if error else _excerpt(response)
+    advice = f" {_NEXT_STEP[cls]}" if cls in _NEXT_STEP else ""
     if 300 <= response.status < 400:
-        target = response.headers.get("location", "").partition("?")[0]
-        said = f"the gateway redirects to {target or 'nowhere'}, which is not followed"
+        said = f"the gateway redirects to {_target(request, response)}, which is not followed"
+        advice = " If the API has moved, name its new place as base_url."
     names = dict.fromkeys(name for name in (error.code, error.type) if name) if error else {}
     facts = " ".join([str(response.status), *names])
     parameter = f" (param {error.param})" if error and error.param else ""
     trace = f", trace id {response.meta.trace_id}" if response.meta.trace_id else ""
-    advice = f" {_NEXT_STEP[cls]}" if cls in _NEXT_STEP else ""
     return cls(
         f"{request.operation.name} failed with {facts}: "
         f"{(said or 'no message').removesuffix('.')}{parameter}. "
@@ -69,6 +70,19 @@ def status_error(
         partial=partial,
         **request.described(),
     )
+
+
+def _target(request: Request, response: Response) -> str:
+    """Give where a redirect leads, without what may be secret in it."""
+    location = response.headers.get("location")
+    if location is None:
+        return "nowhere"
+    try:
+        parts = urlsplit(urljoin(request.settings.client.base_url + request.path, location))
+    except ValueError:
+        return "what is no URL"
+    host = parts.netloc.rpartition("@")[2]
+    return ascii(f"{parts.scheme}://{host}{parts.path}")[1:-1]
 
 
 def decode_error(
