@@ -181,20 +181,6 @@ class TestSeats:
 
 
 class TestOneOrigin:
-    async def test_a_redirect_is_an_error_that_names_its_target(self):
-        away = reply(b"", 307, ["Location: http://elsewhere.example/v1?secret=1"])
-        async with serving(away) as server, client_of(server) as client:
-            with pytest.raises(APIStatusError, match=r"redirects to http://elsewhere\.example/v1,"):
-                await client.models.list()
-            assert len(server.seen) == 1
-
-    async def test_cookies_are_not_kept(self):
-        async with serving(reply(headers=["Set-Cookie: a=b"])) as server:
-            async with client_of(server) as client:
-                await client.conversations.get("c")
-                await client.conversations.get("c")
-            assert [seen.header("cookie") for seen in server.seen] == [None, None]
-
     async def test_an_id_cannot_lead_to_another_path(self):
         async with serving(reply()) as server, client_of(server) as client:
             await client.conversations.get("a/../b?c=d#e%2F é")
@@ -203,30 +189,6 @@ class TestOneOrigin:
                 with pytest.raises(ValueError, match="conversation_id"):
                     await client.conversations.get(bad)
             assert len(server.seen) == 1
-
-
-async def test_connections_are_kept_alive_against_forgetful_nats():
-    async with serving(reply()) as server, client_of(server) as client:
-        made: list[socket.socket] = []
-        original = socket.socket
-
-        class Watched(original):
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                made.append(self)
-
-        await client.conversations.get("c")  # imports the session's module first
-        await client.aclose()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("nexevo_async.transport.session.socket.socket", Watched)
-            async with client_of(server) as second:
-                await second.conversations.get("c")
-                (ours,) = [s for s in made if s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
-                values = [
-                    ours.getsockopt(socket.IPPROTO_TCP, option)
-                    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-                ]
-        assert values == [60, 30, 5]
 
 
 class TestLoops:
