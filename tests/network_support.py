@@ -2,13 +2,17 @@
 
 import asyncio
 import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 import trustme
-from raw_server import Answer, events, reply
+from raw_server import Answer, events, reply, serving
 
 from nexevo_async import AsyncNexevo
 from nexevo_sync import Nexevo
@@ -91,6 +95,25 @@ class Authority:
         self.handshakes.clear()
         context.sni_callback = lambda _, name, __: self.handshakes.append(name)
         return context
+
+    @contextmanager
+    def https(self, answer: Answer) -> Iterator[str]:
+        """Serve over HTTPS in a thread, for processes that trust this authority."""
+        url: Future[str] = Future()
+        stop = threading.Event()
+
+        async def serve() -> None:
+            async with serving(answer, tls=self.server()) as server:
+                url.set_result(server.base_url.replace("127.0.0.1", "localhost"))
+                await asyncio.to_thread(stop.wait)
+
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(asyncio.run, serve())
+            try:
+                yield url.result(timeout=10)
+            finally:
+                stop.set()
+                running.result(timeout=10)
 
     def client(self, name: str = "client") -> Path:
         """Give the file of a client's certificate and its key."""

@@ -1,0 +1,21 @@
+"""Scripts in an interpreter of their own, for what a program does once."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def printed_by(script: str, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
+    """Run a script, and give the JSON that it prints."""
+    # -u: with buffered output, blockbuster 1.5 crashes any interpreter that ends.
+    command = [sys.executable, "-u", "-W", "error", "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def gets_below(limit: float, measure: Callable[[], float], tries: int = 8) -> bool:
+    """Say whether some measurement is below a limit: the machine may have other work to do."""
+    return any(measure() < limit for _ in range(tries))
