@@ -19,6 +19,10 @@ Resend = Literal["idempotent", "keyed", "generation", "once"]
 """After which failures a call may be sent again; the table is in the docs, under "Retries"."""
 
 
+def _gone(route: "Route") -> int | None:
+    return 404 if route.method == "DELETE" else None
+
+
 @attrs.frozen(kw_only=True)
 class Route:
     """What a middleware may know of the operation that is called.
@@ -29,6 +33,8 @@ class Route:
         path: The path's template, such as ``/conversations/{conversation_id}/messages``.
         resend: After which failures the call may be sent again.
         needs_key: Whether the call carries the key.
+        done_status: The status that tells a call which is sent again that an earlier attempt has
+            done it already; 404 for a DELETE, None where no status does.
     """
 
     name: str
@@ -36,6 +42,7 @@ class Route:
     path: str
     resend: Resend = "once"
     needs_key: bool = True
+    done_status: int | None = attrs.field(default=attrs.Factory(_gone, takes_self=True))
 
 
 @final
@@ -140,6 +147,10 @@ class Request:
         if not self.progress.outcome_unknown:
             return ""
         return " The outcome is unknown: the gateway may have done it. Look before you repeat it."
+
+    def is_done_by(self, status: int) -> bool:
+        """Say whether an answer means that an earlier attempt, whose answer was lost, did it."""
+        return self.progress.outcome_unknown and status == self.operation.done_status
 
     def described(self) -> dict[str, Any]:
         """Give what every error of this call says about it."""

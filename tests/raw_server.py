@@ -38,6 +38,10 @@ class RawServer:
     seen: list[Seen] = attrs.field(factory=list)
     connections: int = 0
     open: int = 0
+    slammed: int = 0
+    """So many connections are closed as soon as they are open."""
+    listen: Callable[[], Awaitable[None]] | None = None
+    """Begins to listen, where that was left for later: until then connections are refused."""
 
     @property
     def base_url(self) -> str:
@@ -48,6 +52,9 @@ class RawServer:
         self.open += 1
         connection = self.connections
         first = b""
+        if self.slammed:
+            self.slammed -= 1
+            writer.transport.abort()
         try:
             while True:
                 head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -156,7 +163,9 @@ def events(*pieces: bytes, between: float = 0, cut: bool = False, hold: bool = F
 
 
 @contextlib.asynccontextmanager
-async def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
+async def serving(
+    *answers: Answer, tls: ssl.SSLContext | None = None, listening: bool = True
+) -> AsyncIterator[RawServer]:
     handler = RawServer(list(answers), "http" if tls is None else "https")
     tasks: set[asyncio.Task[None]] = set()
 
@@ -171,8 +180,11 @@ async def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncI
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24, ssl=tls)
+    server = await asyncio.start_server(
+        connected, "127.0.0.1", 0, limit=2**24, backlog=1024, ssl=tls, start_serving=listening
+    )
     handler.port = server.sockets[0].getsockname()[1]
+    handler.listen = server.start_serving
     try:
         yield handler
     finally:

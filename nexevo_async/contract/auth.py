@@ -198,6 +198,7 @@ LOGOUT: Final = Operation[None](
     answer=None,
     status=204,
     resend="idempotent",
+    done_status=401,  # the token is dead
     summary="End the session whose token is used.",
 )
 REQUEST_PASSWORD_RESET: Final = Operation[None](

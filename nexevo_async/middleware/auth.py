@@ -29,6 +29,8 @@ async def _asked(request: Request, call_next: Handler, source: AskedKey) -> Resp
     response = await call_next(_with_key(request, key))
     if response.status != 401 or (response.error and response.error.is_(*_NOT_THE_KEY)):
         return response
+    if request.is_done_by(401):  # with a fresh key it would be done to that as well
+        return response
     request.progress.phase = "waiting for the callable api_key"
     fresh = await source.refresh(number)
     return response if fresh == key else await call_next(_with_key(request, fresh))

@@ -3,13 +3,26 @@ import random
 from typing import Final, final
 
 from nexevo_async.config import RetryPolicy
-from nexevo_async.errors import APIConnectionError, APITimeoutError
-from nexevo_async.messages import Handler, Request, Response
+from nexevo_async.errors import (
+    APIConnectionError,
+    PaymentRequiredError,
+    QuotaExceededError,
+    status_error_class,
+)
+from nexevo_async.messages import Handler, Request, Resend, Response
 
-_RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
-_GENERATION: Final = frozenset({429, 500, 502, 503, 504})
-_SPREAD: Final = 0.5
 _NOT_ADMITTED: Final = frozenset({429, 503})
+_FAILED: Final = _NOT_ADMITTED | {500, 502, 504}
+_ANY: Final = _FAILED | {408}
+_FOLLOWS: Final[dict[Resend, frozenset[int]]] = {
+    "idempotent": _ANY,
+    "keyed": _ANY,
+    "generation": _FAILED,
+    "once": _NOT_ADMITTED,
+}
+_REPEATABLE: Final = frozenset[Resend]({"idempotent", "keyed"})
+_SPREAD: Final = 0.5
+_MOST_DOUBLINGS: Final = 30
 
 
 @final
@@ -60,12 +73,12 @@ class Retry:
                 if wait is None:
                     raise
             else:
+                if _leaves_open(request, response):
+                    request.progress.outcome_unknown = True
                 again = _may_follow_answer(request, response)
                 wait = self._wait(request, retries, response.retry_after) if again else None
                 if wait is None:
                     return _settled(request, response)
-                if response.status not in _NOT_ADMITTED:
-                    _doubt(request)
             retries += 1
             request.progress.phase = "waiting to try again"
             await asyncio.sleep(wait)
@@ -75,11 +88,11 @@ class Retry:
         policy = request.settings.client.retry
         if retries >= request.settings.max_retries:
             return None
-        longest = min(policy.max_delay, policy.base_delay * 2**retries)
-        wait = random.uniform(0, longest)  # noqa: S311 - no secret
+        longest = min(policy.max_delay, policy.base_delay * 2 ** min(retries, _MOST_DOUBLINGS))
         if retry_after is not None:
             # A floor, and still spread: all who were refused at once would come back at once.
-            wait = retry_after + min(wait, _SPREAD)
+            longest = min(longest, _SPREAD)
+        wait = (retry_after or 0) + random.uniform(0, longest)  # noqa: S311 - no secret
         deadline = request.progress.deadline
         late = deadline is not None and asyncio.get_running_loop().time() + wait >= deadline
         if late or (retry_after or 0) > policy.max_retry_after or not self._budget.spend():
@@ -87,7 +100,7 @@ class Retry:
         return wait
 
 
-def _kind(request: Request) -> str:
+def _kind(request: Request) -> Resend:
     if request.operation.resend == "once" and request.settings.idempotent:
         return "keyed"
     return request.operation.resend
@@ -96,36 +109,45 @@ def _kind(request: Request) -> str:
 def _may_follow_failure(request: Request, error: APIConnectionError) -> bool:
     if not error.retryable:
         return False
-    if _kind(request) in {"idempotent", "keyed"}:
-        return True
-    return error.never_sent and not (isinstance(error, APITimeoutError) and error.limit == "read")
+    return error.never_sent or _kind(request) in _REPEATABLE
 
 
 def _may_follow_answer(request: Request, response: Response) -> bool:
-    if response.status < 400:
+    if response.status < 400 or _is_of_money(response):
         return False
+    kind = _kind(request)
+    if kind in _REPEATABLE and _is_in_progress(response):
+        return True
+    return response.status in _FOLLOWS[kind]
+
+
+def _is_of_money(response: Response) -> bool:
+    """Say whether the money or the quota is gone, which no wait changes, whatever the status."""
     error = response.error
-    if error is not None and error.is_("tenant_monthly_quota_exceeded"):
+    return error is not None and issubclass(
+        status_error_class(response.status, error.code, error.type),
+        (PaymentRequiredError, QuotaExceededError),
+    )
+
+
+def _is_in_progress(response: Response) -> bool:
+    error = response.error
+    return response.status == 409 and error is not None and error.is_("idempotency_in_progress")
+
+
+def _leaves_open(request: Request, response: Response) -> bool:
+    """Say whether an answer leaves open whether the gateway did what was asked."""
+    if request.operation.method == "GET":
         return False
-    match _kind(request):
-        case "idempotent" | "keyed":
-            in_progress = error is not None and error.is_("idempotency_in_progress")
-            return response.status in _RETRYABLE or (response.status == 409 and in_progress)
-        case "generation":
-            return response.status in _GENERATION
-        case _:
-            return response.status in _NOT_ADMITTED
-
-
-def _doubt(request: Request) -> None:
-    if request.operation.method != "GET":
-        request.progress.outcome_unknown = True
+    # What may follow on a call that must not be done twice says that it was not done.
+    undone = _FOLLOWS["generation" if _kind(request) == "generation" else "once"]
+    failed = response.status == 408 or response.status >= 500
+    return (failed and response.status not in undone) or _is_in_progress(response)
 
 
 def _settled(request: Request, response: Response) -> Response:
-    """Give the final answer: what an earlier attempt of ours may have deleted is deleted."""
-    deleting = request.operation.method == "DELETE" and request.progress.outcome_unknown
-    if response.status != 404 or not deleting:
+    """Give the final answer: a success where it says that an earlier attempt has done it."""
+    if not request.is_done_by(response.status):
         return response
     return Response(
         status=204,

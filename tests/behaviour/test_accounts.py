@@ -187,3 +187,12 @@ async def test_all_data_is_exported_and_then_erased(client: AsyncNexevo):
             await dead.auth.me()
     with pytest.raises(AuthenticationError):
         await client.auth.login(email=EMAIL, password=PASSWORD)
+
+
+async def test_a_logout_whose_answer_is_lost_is_done(client: AsyncNexevo, sandbox: Sandbox):
+    jane = acting(client, await registered(client))
+    sandbox.faults.add({"drop": "after"}, operation="auth.logout")
+    await jane.auth.logout()
+    assert [r.status for r in sandbox.requests if r.operation == "auth.logout"] == [None, 401]
+    with pytest.raises(AuthenticationError):
+        await jane.auth.logout()

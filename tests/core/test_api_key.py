@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from raw_server import Answer, RawServer, error, reply, serving
+from raw_server import Answer, RawServer, drop, error, reply, serving
 
 from nexevo_async import (
     AsyncNexevo,
@@ -329,3 +329,12 @@ async def test_on_the_sync_client_a_function_may_use_a_sync_client(server):
 
     await asyncio.to_thread(use)
     assert len(server.seen) == 2
+
+
+async def test_a_logout_that_is_sent_again_ends_no_other_session(server):
+    """Its token is dead, so that it is over; with the next one, that would be ended as well."""
+    server.answers = [drop(), takes("next")]
+    vault = Vault("mine", "mine", "next")
+    async with client_of(server, vault.later) as client:
+        await client.auth.logout()
+    assert keys_seen(server) == ["mine", "mine"]

@@ -1,19 +1,25 @@
-"""Which calls are sent again after what, and when. What counts is what the transport was given."""
+"""When calls are sent again; which are, and after what, is in test_exactly_once.py."""
 
 import asyncio
+import logging
+import random
 import time
+from collections import Counter
 from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from raw_server import drop, error, reply, serving
 
 from nexevo_async import (
     APIConnectionError,
     APITimeoutError,
     AsyncNexevo,
+    AuthenticationError,
     Body,
     Headers,
+    InternalServerError,
     RateLimitError,
     Request,
     Response,
@@ -26,40 +32,6 @@ NEVER_SENT = APIConnectionError("refused", never_sent=True)
 LOST = APIConnectionError("lost", outcome_unknown=True)
 READ = APITimeoutError("silent", limit="read", outcome_unknown=True)
 CERTIFICATE = APIConnectionError("untrusted", never_sent=True, retryable=False)
-
-CALLS: dict[str, Any] = {
-    "idempotent": lambda c, **o: c.conversations.delete("conv_1", **o),
-    "generation": lambda c, **o: c.chat.completions.create(model="m", messages=[{}], **o),
-    "once": lambda c, **o: c.conversations.create(**o),
-    "once, said to be idempotent": lambda c, **o: c.conversations.create(idempotent=True, **o),
-}
-ALL = set(CALLS)
-SAFE = {"idempotent", "once, said to be idempotent"}
-
-TABLE = [
-    (NEVER_SENT, ALL),
-    (LOST, SAFE),
-    (READ, SAFE),
-    (CERTIFICATE, set()),
-    (408, SAFE),
-    (429, ALL),
-    (500, SAFE | {"generation"}),
-    (502, SAFE | {"generation"}),
-    (503, ALL),
-    (504, SAFE | {"generation"}),
-    ((409, "idempotency_in_progress"), SAFE),
-    ((409, "conflict"), set()),
-    ((429, "tenant_monthly_quota_exceeded"), set()),
-    ((402, "insufficient_balance"), set()),
-    ((402, "spend_cap_exceeded"), set()),
-    (400, set()),
-    (401, set()),
-    (403, set()),
-    (404, set()),
-    (413, set()),
-    (422, set()),
-    (302, set()),
-]
 
 
 def answer(status: int, code: str | None = None, **headers: str) -> Response:
@@ -93,29 +65,12 @@ class Gateway:
         return AsyncNexevo("sk-xc-1", attempt_middleware=[self], **config)
 
 
-@pytest.mark.parametrize("kind", CALLS)
-@pytest.mark.parametrize(("trouble", "resent"), TABLE, ids=[str(t[0]) for t in TABLE])
-async def test_what_is_sent_again_after_what(kind, trouble, resent):
+@pytest.mark.parametrize("trouble", [CERTIFICATE, 302, 400, 401, 403, 404, 413, 422])
+async def test_what_no_second_try_can_change_is_not_tried_again(trouble):
     gateway = Gateway(trouble, 200)
-    call = CALLS[kind](gateway.client())
-    if kind in resent:
-        await call
-        assert len(gateway.requests) == 2
-    else:
-        with pytest.raises(Exception, match=r"."):
-            await call
-        assert len(gateway.requests) == 1
-
-
-@pytest.mark.parametrize("kind", CALLS)
-@pytest.mark.parametrize("trouble", [NEVER_SENT, LOST, 503])
-async def test_no_retries_is_one_request(kind, trouble):
-    gateway = Gateway(trouble)
-    with pytest.raises(Exception, match=r"."):
-        await CALLS[kind](gateway.client(max_retries=0))
-    with pytest.raises(Exception, match=r"."):
-        await CALLS[kind](gateway.client(), max_retries=0)
-    assert len(gateway.requests) == 2
+    with pytest.raises(Exception, match=r"untrusted|failed with"):
+        await gateway.client().models.list()
+    assert len(gateway.requests) == 1
 
 
 async def test_one_key_for_all_attempts_and_the_callers_own_wins():
@@ -151,6 +106,23 @@ class TestDelete:
             await Gateway(LOST, 404).client().conversations.update("c", title="x")
 
 
+class TestLogout:
+    """A token that is dead when the call is sent again is what the first attempt was for."""
+
+    async def test_a_401_after_an_unknown_outcome_is_a_success(self):
+        for trouble in (LOST, READ, 500, 504):
+            assert await Gateway(trouble, 401).client().auth.logout() is None
+
+    async def test_a_401_at_once_or_after_a_known_failure_is_a_401(self):
+        for troubles in ([], [NEVER_SENT], [429], [503]):
+            with pytest.raises(AuthenticationError):
+                await Gateway(*troubles, 401).client().auth.logout()
+
+    async def test_of_another_call_it_stays_a_401(self):
+        with pytest.raises(AuthenticationError):
+            await Gateway(LOST, 401).client().keys.revoke("key_1")
+
+
 class TestWaits:
     @pytest.fixture
     def waits(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -174,6 +146,28 @@ class TestWaits:
             assert all(0 <= wait <= longest for wait in drawn)
             assert max(drawn) > longest * 0.7
             assert min(drawn) < longest * 0.3
+
+    @pytest.mark.parametrize("header", [{}, {"retry_after": "2"}])
+    async def test_500_who_fail_together_do_not_come_back_together(self, waits, header):
+        random.seed(5)
+        retries = 3
+        for _ in range(500):
+            gateway = Gateway(answer(503, **header))
+            client = gateway.client(retry=RetryPolicy(), max_retries=retries)
+            with pytest.raises(InternalServerError):
+                await client.models.list()
+        assert len(waits) == 500 * retries
+        for n in range(retries):
+            tenths = Counter(int(wait * 10) for wait in waits[n::retries])
+            assert max(tenths.values()) <= 500 * 0.25
+
+    async def test_a_great_number_of_retries_is_only_a_number(self, waits):
+        gateway = Gateway(503)
+        policy = RetryPolicy(budget=10_000, max_delay=0.1)
+        with pytest.raises(InternalServerError):
+            await gateway.client(retry=policy, max_retries=1100).models.list()
+        assert len(gateway.requests) == 1101
+        assert max(waits) <= 0.1
 
     @pytest.mark.parametrize("header", ["2", "2.0", "date"])
     async def test_retry_after_is_a_floor(self, waits, header):
@@ -211,11 +205,35 @@ class TestWaits:
         assert (caught.value.retry_after, waits, len(gateway.requests)) == (3, [], 1)
 
 
-async def test_a_dead_gateway_is_not_hammered():
-    gateway = Gateway(503)
-    client = gateway.client(max_retries=5)
-    for i in range(200):
-        view = client.with_options(max_retries=4) if i % 2 else client
-        with pytest.raises(Exception, match="503"):
-            await view.models.list()
-    assert len(gateway.requests) <= 200 * 1.1 + 10
+@pytest.mark.parametrize("death", [drop(), error(503, "unavailable")])
+async def test_a_dead_gateway_is_not_hammered(death):
+    async with serving(death) as server:
+        policy = RetryPolicy(base_delay=0)
+        async with AsyncNexevo("k", base_url=server.base_url, retry=policy) as client:
+
+            async def call(n: int) -> None:
+                view = client.with_options(max_retries=5) if n % 2 else client
+                with pytest.raises((APIConnectionError, InternalServerError)):
+                    await view.models.list()
+
+            await asyncio.gather(*map(call, range(100)))
+            for n in range(100):
+                await call(n)
+        assert 200 < len(server.seen) <= 200 * 1.1 + 10
+
+
+async def test_each_attempt_is_seen_by_a_hook_and_in_the_log(caplog):
+    async def hook(request: Request, call_next: Any) -> Response:
+        seen.append(request.progress.attempts + 1)
+        return await call_next(request)
+
+    seen: list[int] = []
+    caplog.set_level(logging.DEBUG, logger="nexevo")
+    async with serving(drop(), error(503, "unavailable"), reply()) as server:
+        config: Any = {"retry": RetryPolicy(base_delay=0), "attempt_middleware": [hook]}
+        async with AsyncNexevo("k", base_url=server.base_url, **config) as client:
+            conv = await client.conversations.get("c")
+    logged: list[Any] = [record.nexevo for record in caplog.records]  # type: ignore[attr-defined]
+    assert seen == [facts["attempt"] for facts in logged] == [1, 2, 3]
+    assert [facts["outcome"] for facts in logged] == ["APIConnectionError", "503", "200"]
+    assert conv.meta.attempts == len(server.seen) == 3
