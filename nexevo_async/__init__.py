@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         Route,
         TokenUsage,
     )
+    from nexevo_async.middleware.limits import SeatUsage
     from nexevo_async.pagination import AsyncPage
     from nexevo_async.streaming import ChatStream
     from nexevo_async.unset import UNSET, UnsetType
@@ -153,6 +154,7 @@ __all__ = [
     "RetryPolicy",
     "Role",
     "Route",
+    "SeatUsage",
     "Session",
     "SpendCapExceededError",
     "StreamError",
@@ -253,6 +255,7 @@ _HOMES = {
     "Response": ".messages",
     "Route": ".messages",
     "TokenUsage": ".messages",
+    "SeatUsage": ".middleware.limits",
     "AsyncPage": ".pagination",
     "ChatStream": ".streaming",
     "UNSET": ".unset",

@@ -26,6 +26,7 @@ from nexevo_async.headers import Headers
 from nexevo_async.messages import Handler, Middleware, Response, Route
 from nexevo_async.middleware import chain
 from nexevo_async.middleware.limits import Limits as LimitsMiddleware
+from nexevo_async.middleware.limits import SeatUsage
 from nexevo_async.middleware.retry import Retry
 from nexevo_async.network import TLS, checked_proxy
 from nexevo_async.services.auth import Auth
@@ -67,7 +68,7 @@ class AsyncNexevo:
         max_retries: How often a call may be sent again, where that is safe; 0 is exactly one
             request. Set it to 0 when you have a retry loop of your own.
         retry: How long to wait between attempts.
-        limits: How much to do at once.
+        limits: How much to do at once, and in a minute.
         tls: A certificate authority, or a client certificate, of your own.
         proxy: A proxy's URL; None reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
         headers: Headers to add to every call.
@@ -167,6 +168,11 @@ class AsyncNexevo:
     def organizations(self) -> Organizations:
         """Teams that share keys and billing."""
         return Organizations(self._caller)
+
+    @property
+    def seats(self) -> SeatUsage:
+        """How busy this client and its views are; a reading to put into a gauge."""
+        return self._core.limits.usage()
 
     def with_options(
         self,

@@ -64,7 +64,8 @@ class Timeouts:
 
     Attributes:
         connect: DNS, TCP and TLS together. Default 5.
-        pool: Waiting for one of the client's seats. Default 10.
+        pool: Waiting for one of the client's seats, and for a turn under
+            ``Limits(requests_per_minute=…)``. Default 10.
         read: Between two reads of the answer. Default 60; 600 for a completion that is not
             streamed, as the gateway is silent while the model writes.
         total: The whole call, with its retries and waits. Default 120; 600 for a completion that
@@ -138,28 +139,36 @@ class RetryPolicy:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """How much one client does at once, on each event loop that uses it.
+    """How much one client does.
 
     Attributes:
-        max_connections: Calls in flight, streams among them.
-        max_streams: Streams open; never more than ``max_connections``, so that the rest is left
-            to plain calls.
-        keepalive: Seconds for which an idle connection is kept.
+        max_connections: Calls in flight on each event loop, streams among them.
+        max_streams: Streams open on each event loop; never more than ``max_connections``, so that
+            the rest is left to plain calls.
+        keepalive: Seconds for which an idle connection is kept; less than the gateway keeps it, so
+            that no call meets a connection that is just being closed.
+        requests_per_minute: Requests that go out in any minute, over all threads and event loops
+            of this client, retries among them; the others wait in turn, as long as ``pool`` lets
+            them. None is no limit, and leaves it to the gateway, which by default takes 60 a key
+            [D] and refuses more.
 
     Example:
         >>> from nexevo_async import Limits
         >>> Limits(max_connections=10, max_streams=5)
-        Limits(max_connections=10, max_streams=5, keepalive=15.0)
+        Limits(max_connections=10, max_streams=5, keepalive=15.0, requests_per_minute=None)
     """
 
     max_connections: int = 1000
     max_streams: int = 500
     keepalive: float = 15.0
+    requests_per_minute: int | None = None
 
     def __attrs_post_init__(self) -> None:
         _count("max_connections", self.max_connections, least=1)
         _count("max_streams", self.max_streams, least=1)
         _seconds("keepalive", self.keepalive)
+        if self.requests_per_minute is not None:
+            _count("requests_per_minute", self.requests_per_minute, least=1)
 
 
 class CallOptions(TypedDict, total=False):

@@ -9,6 +9,7 @@ from nexevo_async.api_key import KeySource
 from nexevo_async.client import AsyncNexevo
 from nexevo_async.config import CallOptions, Limits, RetryPolicy, Timeouts
 from nexevo_async.messages import Middleware, Response
+from nexevo_async.middleware.limits import SeatUsage
 from nexevo_async.network import TLS
 from nexevo_async.unset import UNSET, UnsetType
 from nexevo_sync.portal import run, run_if_started
@@ -40,7 +41,7 @@ class Nexevo:
         max_retries: How often a call may be sent again, where that is safe; 0 is exactly one
             request. Set it to 0 when you have a retry loop of your own.
         retry: How long to wait between attempts.
-        limits: How much to do at once.
+        limits: How much to do at once, and in a minute.
         tls: A certificate authority, or a client certificate, of your own.
         proxy: A proxy's URL; None reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
         headers: Headers to add to every call.
@@ -125,6 +126,11 @@ class Nexevo:
     def organizations(self) -> Organizations:
         """Teams that share keys and billing."""
         return Organizations(self._async.organizations)
+
+    @property
+    def seats(self) -> SeatUsage:
+        """How busy this client and its views are; a reading to put into a gauge."""
+        return self._async.seats
 
     def with_options(
         self,

@@ -7,6 +7,7 @@ from nexevo_async import (
     NotFoundError,
     Request,
     Response,
+    SeatUsage,
 )
 from nexevo_async.messages import Handler
 from nexevo_async.testing import Sandbox
@@ -63,6 +64,19 @@ async def test_options_of_one_call(client: AsyncNexevo, sandbox: Sandbox):
     assert page.data[0].title == "y"
     with pytest.raises(TypeError, match=r"models\.list has no argument 'timeout'"):
         await client.models.list(timeout=3)  # type: ignore[call-arg]
+
+
+async def test_how_busy_it_is_can_be_read_at_any_time(client: AsyncNexevo):
+    assert client.seats == SeatUsage(in_use=0, streams=0, waiting=0, free=1000)
+    async with await client.chat.completions.create(
+        model="nexevo/fast",
+        messages=[{"role": "user", "content": "Hello!"}],
+        stream=True,
+        extra_headers={"X-Sandbox-Fault": '{"chunk_delay_s": 5}'},
+    ):
+        assert client.seats == SeatUsage(in_use=1, streams=1, waiting=0, free=999)
+    await client.models.list()
+    assert client.seats.in_use == 0
 
 
 async def test_leaving_closes_and_closing_again_is_harmless(client: AsyncNexevo):

@@ -1,4 +1,3 @@
-import asyncio
 import base64
 import logging
 import pickle
@@ -378,13 +377,3 @@ class TestTelemetry:
         assert facts["response_headers"]["X-Trace-ID"] == "t1"
         assert facts["response_headers"]["X-Odd"] == "***"
         assert facts["request_headers"]["Authorization"] == "***"
-
-
-async def test_a_thousand_tasks_on_one_client():
-    async with serving(reply()) as server:
-        async with AsyncNexevo(
-            "k", base_url=server.base_url, limits=Limits(max_connections=50)
-        ) as c:
-            answers = await asyncio.gather(*(c.conversations.get(f"c{n}") for n in range(1000)))
-        assert len(answers) == 1000
-        assert server.connections <= 50

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
-from raw_server import drop, error, events, reply, serving, silence
+from raw_server import drop, error, reply, serving, silence
 
 from nexevo_async import (
     APIConnectionError,
@@ -17,12 +17,9 @@ from nexevo_async import (
     APITimeoutError,
     AsyncNexevo,
     ClientClosedError,
-    Limits,
     Timeouts,
 )
 from nexevo_async.middleware import deadline
-
-MESSAGES = [{"role": "user", "content": "Hello!"}]
 
 
 def client_of(server: Any, **config: Any) -> AsyncNexevo:
@@ -120,63 +117,6 @@ class TestTimeouts:
             assert (caught.value.limit, caught.value.outcome_unknown) == ("connect", False)
             for made in waiting:
                 made.close()
-
-    async def test_pool_says_how_full_it_is(self):
-        limits = Limits(max_connections=2, max_streams=1)
-        async with serving(silence()) as server, client_of(server, limits=limits) as client:
-            busy = [asyncio.create_task(client.models.list()) for _ in range(2)]
-            await server.until(lambda: len(server.seen) == 2)
-            with pytest.raises(APITimeoutError) as caught:
-                await client.models.list(timeouts=Timeouts(pool=0.1))
-            assert caught.value.limit == "pool"
-            assert "2 of 2 seats in use, the oldest for 0." in str(caught.value)
-            assert len(server.seen) == 2
-            for task in busy:
-                task.cancel()
-            await asyncio.gather(*busy, return_exceptions=True)
-
-
-class TestSeats:
-    async def test_streams_leave_seats_to_plain_calls(self):
-        limits = Limits(max_connections=3, max_streams=2)
-        held = events(b'data: {"choices":[]}\n\n', hold=True)
-        async with serving(held, held, reply()) as server:
-            client = client_of(server, limits=limits)
-            streams = [
-                await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
-                for _ in range(2)
-            ]
-            third = asyncio.create_task(
-                client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
-            )
-            await asyncio.sleep(0.05)
-            for _ in range(5):
-                await client.conversations.get("c")
-            assert not third.done()
-            assert len(server.seen) == 7
-            await streams[0].aclose()
-            (await third).close()
-            await streams[1].aclose()
-            await client.aclose()
-
-    async def test_a_thousand_calls_on_ten_seats_are_fair_and_leave_none_held(self):
-        order: list[int] = []
-        async with serving(reply()) as server:
-            client = client_of(server, limits=Limits(max_connections=10))
-
-            async def call(n: int) -> None:
-                await client.conversations.get("c")
-                order.append(n)
-
-            tasks = [asyncio.create_task(call(n)) for n in range(1000)]
-            for task in tasks[500:600]:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert sum(isinstance(r, asyncio.CancelledError) for r in results) == 100
-            assert max(abs(n - m) for n, m in zip(order, sorted(order), strict=True)) < 30
-            assert server.connections == 10
-            await asyncio.gather(*(client.conversations.get("c") for _ in range(10)))
-            await client.aclose()
 
 
 class TestOneOrigin:

@@ -64,10 +64,9 @@ def until(true: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def seats_in_use(app: FastAPI) -> list[tuple[int, int]]:
+def seats_in_use(app: FastAPI) -> tuple[int, int]:
     client: AsyncNexevo = app.state.nexevo
-    per_loop = client._core.limits._per_loop
-    return [(seats._taken, seats._streams) for _, seats in per_loop.items()]
+    return client.seats.in_use, client.seats.streams
 
 
 def chats(sandbox: Sandbox) -> list[Any]:
@@ -110,9 +109,9 @@ def test_when_the_browser_leaves_the_gateway_is_left_too(sandbox: Sandbox, app: 
         ) as response:
             pieces = response.iter_text()  # dropped, it would close the connection
             next(pieces)
-            assert seats_in_use(app) == [(1, 1)]
+            assert seats_in_use(app) == (1, 1)
         until(lambda: chats(sandbox)[0].peer_left, seconds=1)
-        until(lambda: seats_in_use(app) == [(0, 0)], seconds=1)
+        until(lambda: seats_in_use(app) == (0, 0), seconds=1)
         assert browser.post("/sessions").status_code == 200
 
 

@@ -27,6 +27,7 @@ from nexevo_async import (
     Organization,
     Request,
     Response,
+    SeatUsage,
     Session,
     Timeouts,
     TwoFactorEnabled,
@@ -43,6 +44,7 @@ async def client() -> None:
         assert_type(nexevo, AsyncNexevo)
         assert_type(nexevo.with_options(max_retries=0), AsyncNexevo)
         assert_type(await nexevo.request("GET", "/models"), Response)
+        assert_type(nexevo.seats, SeatUsage)
 
 
 async def conversations(nexevo: AsyncNexevo) -> None:

@@ -27,6 +27,7 @@ from nexevo_sync import (
     Page,
     Request,
     Response,
+    SeatUsage,
     Session,
     Timeouts,
     TwoFactorEnabled,
@@ -43,6 +44,7 @@ def client() -> None:
         assert_type(nexevo, Nexevo)
         assert_type(nexevo.with_options(max_retries=0), Nexevo)
         assert_type(nexevo.request("GET", "/models"), Response)
+        assert_type(nexevo.seats, SeatUsage)
 
 
 def conversations(nexevo: Nexevo) -> None:
