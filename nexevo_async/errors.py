@@ -301,10 +301,10 @@ class StreamTruncatedError(StreamError):
 
 
 class PaginationError(_CallError):
-    """The gateway's cursors lead in a circle.
+    """The gateway's cursors lead in a circle, or it says that there is more and not where.
 
     Attributes:
-        cursor: The cursor that came a second time.
+        cursor: The cursor that came a second time; empty where none came.
     """
 
     cursor: str

@@ -39,8 +39,8 @@ class AsyncPage(Generic[M]):
         seen: frozenset[str] = frozenset(),
     ) -> None:
         self.data: list[M] = content.data
+        self.has_more: bool = content.has_more
         self.next_cursor: str | None = content.next_cursor if content.has_more else None
-        self.has_more: bool = self.next_cursor is not None
         self.meta: Meta = content.meta
         self._fetch = fetch
         self._operation = operation
@@ -50,20 +50,27 @@ class AsyncPage(Generic[M]):
         """Give the next page; None when this is the last.
 
         Raises:
-            PaginationError: the gateway's cursor leads back to a page that was given before.
+            PaginationError: the gateway's cursors lead in a circle, or nowhere.
         """
+        if not self.has_more:
+            return None
         cursor = self.next_cursor
         if cursor is None:
-            return None
+            raise self._lost("says that there are more pages, and no cursor that leads there")
         if cursor in self._seen:
-            raise PaginationError(
-                f"{self._operation}: the gateway gave the cursor {cursor!r} a second time, "
-                "so its pages lead in a circle. What came before is whole; report this to Nexevo.",
-                cursor=cursor,
-                operation=self._operation,
+            raise self._lost(
+                f"gave the cursor {cursor!r} a second time, so that its pages lead in a circle"
             )
         content = await self._fetch(cursor)
         return AsyncPage(content, self._fetch, self._operation, self._seen | {cursor})
+
+    def _lost(self, what: str) -> PaginationError:
+        return PaginationError(
+            f"{self._operation}: the gateway {what}. "
+            "What came before is all that can be had; report this to Nexevo.",
+            cursor=self.next_cursor or "",
+            operation=self._operation,
+        )
 
     async def __aiter__(self) -> AsyncIterator[M]:
         page: AsyncPage[M] | None = self

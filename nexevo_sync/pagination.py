@@ -40,7 +40,7 @@ class Page(Generic[M]):
         """Give the next page; None when this is the last.
 
         Raises:
-            PaginationError: the gateway's cursor leads back to a page that was given before.
+            PaginationError: the gateway's cursors lead in a circle, or nowhere.
         """
         page = run(self._page.next_page())
         return None if page is None else Page(page)

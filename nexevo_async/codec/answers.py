@@ -151,10 +151,12 @@ def _page(operation: Operation[M], response: Response) -> PageContent[M]:
         again = _decoded(response, decode)
         return again[name] if name else again
 
+    has_more = _member(members, "has_more", bool)
+    next_cursor = _member(members, "next_cursor", str) or None
     return PageContent(
         data=_structured(_list_of(_model(operation)), members[name], content, root),
-        has_more=_member(members, "has_more", bool) or False,
-        next_cursor=_member(members, "next_cursor", str),
+        has_more=next_cursor is not None if has_more is None else has_more,
+        next_cursor=next_cursor,
         meta=response.meta,
     )
 
