@@ -73,6 +73,8 @@ class Retry:
                 if wait is None:
                     raise
             else:
+                if response.status < 400:
+                    return response
                 if _leaves_open(request, response):
                     request.progress.outcome_unknown = True
                 again = _may_follow_answer(request, response)
@@ -113,7 +115,7 @@ def _may_follow_failure(request: Request, error: APIConnectionError) -> bool:
 
 
 def _may_follow_answer(request: Request, response: Response) -> bool:
-    if response.status < 400 or _is_of_money(response):
+    if _is_of_money(response):
         return False
     kind = _kind(request)
     if kind in _REPEATABLE and _is_in_progress(response):
