@@ -47,7 +47,7 @@ def tests_on(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session
+@nox.session(python=PYTHONS[0])
 def tests_min(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml declares."""
     extras = [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
@@ -57,7 +57,22 @@ def tests_min(session: nox.Session) -> None:
 
 
 def _lowest(requirement: str) -> str:
-    return re.sub(r">=([^,;]+)(,[^;]+)?", r"==\1", requirement)
+    pinned, bounds = re.subn(r">=([^,;]+)(,[^;]+)?", r"==\1", requirement)
+    if bounds != 1:
+        raise ValueError(f"a dependency without a lower bound: {requirement}")
+    return pinned
+
+
+@nox.session
+def neighbours(session: nox.Session) -> None:
+    """Install the SDK beside what programs like ours have as well, and see it work there."""
+    session.install(EXTRAS, *group("neighbours"))
+    session.run("python", "-m", "pip", "check")
+    names = [re.split(r"[>=]", requirement)[0] for requirement in group("neighbours")]
+    script = f"import {', '.join(names).replace('-', '_')}, nexevo_sync.client"
+    # Else litellm asks the network for its prices when it is imported.
+    session.run("python", "-c", script, env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+    session.run("nexevo", "demo")
 
 
 @nox.session
