@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         TokenUsage,
     )
     from nexevo_async.middleware.limits import SeatUsage
+    from nexevo_async.network import TLS
     from nexevo_async.pagination import AsyncPage
     from nexevo_async.streaming import ChatStream
     from nexevo_async.unset import UNSET, UnsetType

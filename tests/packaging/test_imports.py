@@ -1,5 +1,9 @@
 """What importing and constructing cost a program."""
 
+import ast
+import importlib
+from pathlib import Path
+
 import pytest
 from own_interpreter import gets_below, printed_by
 
@@ -61,6 +65,17 @@ except AttributeError as error:
     print(json.dumps(str(error)))
 """
     assert "AsynNexevo" in printed_by(script)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_one_to_type_checkers_too(package: str) -> None:
+    """Else it is what `__getattr__` gives them: an object that nothing can be done with."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
+    known = {alias.asname or alias.name for node in imports for alias in node.names}
+    assert known == set(module.__all__) - {"__version__"}
 
 
 CONSTRUCTED = """
