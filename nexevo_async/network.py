@@ -19,8 +19,8 @@ class TLS:
         ca_file: Path of a PEM bundle of certificate authorities to trust instead.
         client_cert: Path of a PEM certificate (chain) to show to the gateway.
         client_key: Path of its key, not encrypted, where ``client_cert`` does not hold it too.
-        context: A function that makes a context of your own, for all else that `ssl` can do. It is
-            called once a process, in a worker thread. It stands alone.
+        context: A function that makes a context of your own, for all else that ``ssl`` can do. It
+            is called once a process, in a worker thread. It stands alone.
 
     Raises:
         TypeError: An argument has the wrong type.
