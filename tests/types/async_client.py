@@ -1,9 +1,14 @@
 """What type checkers must see of the async client; checked, never run."""
 
+import os
+import ssl
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, assert_type
 
 from nexevo_async import (
+    TLS,
     UNSET,
     AsyncNexevo,
     AsyncPage,
@@ -193,3 +198,10 @@ async def mistakes(nexevo: AsyncNexevo) -> None:
     await nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await nexevo.feedback.submit(generation_id="gen_1", rating=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await nexevo.models.list(timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def network(context: Callable[[], ssl.SSLContext]) -> None:
+    assert_type(
+        AsyncNexevo(tls=TLS(context=context), proxy="http://proxy.example:3128"), AsyncNexevo
+    )
+    assert_type(TLS(ca_file=Path("ca.pem")).client_cert, str | os.PathLike[str] | None)

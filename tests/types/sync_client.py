@@ -1,9 +1,14 @@
 """What type checkers must see of the sync client; checked, never run."""
 
+import os
+import ssl
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, assert_type
 
 from nexevo_sync import (
+    TLS,
     UNSET,
     ChatCompletion,
     ChatCompletionChunk,
@@ -189,3 +194,8 @@ def mistakes(nexevo: Nexevo) -> None:
     nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     nexevo.feedback.submit(generation_id="gen_1", rating=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     nexevo.models.list(timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def network(context: Callable[[], ssl.SSLContext]) -> None:
+    assert_type(Nexevo(tls=TLS(context=context), proxy="http://proxy.example:3128"), Nexevo)
+    assert_type(TLS(ca_file=Path("ca.pem")).client_cert, str | os.PathLike[str] | None)
