@@ -70,11 +70,13 @@ class Timeouts:
             streamed, as the gateway is silent while the model writes.
         total: The whole call, with its retries and waits. Default 120; 600 for a completion that
             is not streamed; none for a stream.
+        first_token: Of a stream, from the call to the first chunk that has something of the
+            answer. Default none.
 
     Example:
         >>> from nexevo_async import Timeouts
-        >>> Timeouts(total=30)
-        Timeouts(connect=UNSET, pool=UNSET, read=UNSET, total=30)
+        >>> Timeouts(total=30).total
+        30
     """
 
     connect: float | None | UnsetType = UNSET
