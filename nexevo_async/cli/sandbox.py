@@ -29,6 +29,7 @@ def sandbox(
     db: Path | None = None,
     api_key: str | None = None,
     rate_limit: int = DEFAULT_RATE_LIMIT,
+    seed: int | None = None,
 ) -> None:
     """Run a local Nexevo gateway with real state, until Ctrl-C.
 
@@ -38,6 +39,8 @@ def sandbox(
             whose name ends in .secret belongs to it.
         api_key: The owner's API key; without it, a fresh one is made and shown.
         rate_limit: Requests that a key may send a minute; 0 is no limit.
+        seed: With what the draws begin by which the router chooses a model; without it, they differ
+            each time.
     """
     stop = threading.Event()
 
@@ -47,7 +50,9 @@ def sandbox(
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
     try:
-        gateway = Sandbox(port=port, db=db, api_key=api_key, rate_limit_rpm=rate_limit or None)
+        gateway = Sandbox(
+            port=port, db=db, api_key=api_key, rate_limit_rpm=rate_limit or None, seed=seed
+        )
         with gateway:
             print(
                 _READY.format(

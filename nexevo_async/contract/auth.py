@@ -94,6 +94,7 @@ class DataExport(Model):
         api_keys: Its API keys, without the keys themselves.
         organizations: The organizations that it belongs to.
         conversations: Its conversations, with their messages.
+        conversation_models: The model to which the router keeps each conversation.
         feedback: Its feedback.
         exported_at: When this was put together, in UTC.
     """
@@ -102,6 +103,7 @@ class DataExport(Model):
     api_keys: list[dict[str, Any]] | None = None
     organizations: list[dict[str, Any]] | None = None
     conversations: list[dict[str, Any]] | None = None
+    conversation_models: list[dict[str, Any]] | None = None
     feedback: list[dict[str, Any]] | None = None
     exported_at: datetime | None = None
 

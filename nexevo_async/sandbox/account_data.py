@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from nexevo_async.sandbox import conversations, feedback, idempotency, sessions, two_factor
+from nexevo_async.sandbox import conversations, feedback, idempotency, router, sessions, two_factor
 from nexevo_async.sandbox.accounts import user_json, user_row
 from nexevo_async.sandbox.call import Answer, Call, answer
 from nexevo_async.sandbox.keyring import keys_of, revoke_all
@@ -18,7 +18,8 @@ from nexevo_async.sandbox.refusal import RefusalError
 _ERASURES: Final = (
     "DELETE FROM password_resets WHERE user_id = :user_id",
     "DELETE FROM conversations WHERE account_id = :user_id",
-    "UPDATE feedback SET comment = NULL, tags = '[]' WHERE account_id = :user_id",
+    "DELETE FROM conversation_models WHERE account_id = :user_id",
+    "DELETE FROM feedback WHERE account_id = :user_id",
     """UPDATE keys SET name = '', alert_webhook_url = NULL, alert_webhook_secret = NULL
        WHERE user_id = :user_id AND organization_id IS NULL""",
     """UPDATE users SET email = NULL, password_hash = NULL, full_name = NULL, deactivated_at = :now
@@ -36,6 +37,7 @@ def export(call: Call) -> Answer:
             "api_keys": [key_as_json(row) for row in keys_of(db, user_id)],
             "organizations": [dict(row) for row in memberships_of(db, user_id)],
             "conversations": conversations.export(db, user_id),
+            "conversation_models": router.export(db, user_id),
             "feedback": feedback.export(db, user_id),
             "exported_at": call.now,
         }

@@ -7,6 +7,7 @@ import sqlite3
 from decimal import Context, Decimal, Inexact
 from typing import Annotated, Any, Final, NotRequired, TypedDict
 
+import attrs
 import msgspec
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from nexevo_async.sandbox.gateway import Gateway
 from nexevo_async.sandbox.keyring import create_key, new_api_key
 from nexevo_async.sandbox.passwords import password_hash
 from nexevo_async.sandbox.refusal import RefusalError, invalid, not_found
+from nexevo_async.sandbox.router import standings
 from nexevo_async.sandbox.validation import body_as
 from nexevo_async.sandbox.wire import HttpHandler, json_response, read, route
 
@@ -54,6 +56,7 @@ def routes(gateway: Gateway) -> list[web.RouteDef]:
         ("GET", "/requests", admin.requests),
         ("DELETE", "/requests", admin.forget_requests),
         ("GET", "/outbox", admin.outbox),
+        ("GET", "/router", admin.router),
         ("POST", "/reset", admin.reset),
         ("POST", "/clock", admin.move_clock),
         ("POST", "/users", admin.make_user),
@@ -99,6 +102,10 @@ class _Admin:
 
     async def outbox(self, _: web.Request) -> web.Response:
         return json_response({"outbox": list(self._gateway.outbox)})
+
+    async def router(self, _: web.Request) -> web.Response:
+        models = await self._gateway.store.run(standings)
+        return json_response({"models": {name: attrs.asdict(m) for name, m in models.items()}})
 
     async def reset(self, _: web.Request) -> web.Response:
         await self._gateway.reset()

@@ -1,5 +1,6 @@
 """What a handler gets and gives."""
 
+import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -31,6 +32,7 @@ class Call:
         now: The time, in RFC 3339.
         seal: Seals what must not lie in the database in clear.
         proof: What was found out about the passwords of the body.
+        chance: What the router draws from.
     """
 
     operation: Operation[Any]
@@ -43,6 +45,7 @@ class Call:
     now: str
     seal: Seal
     proof: Proof
+    chance: random.Random
 
 
 @attrs.frozen

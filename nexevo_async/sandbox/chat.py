@@ -1,16 +1,13 @@
 import sqlite3
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 
 import msgspec
 
-from nexevo_async.sandbox import model
+from nexevo_async.sandbox import model, router
 from nexevo_async.sandbox.call import Answer, Call, answer
-from nexevo_async.sandbox.catalogue import choose
 from nexevo_async.sandbox.clock import epoch_seconds
 from nexevo_async.sandbox.ids import new_id
-from nexevo_async.sandbox.keyring import geo_policy_of
 from nexevo_async.sandbox.refusal import invalid
 from nexevo_async.sandbox.validation import checked
 
@@ -36,12 +33,7 @@ def create(call: Call) -> Answer:
     max_tokens = call.body.get("max_tokens") or extra.get("max_completion_tokens")
     if max_tokens is not None and max_tokens > _LONGEST_ANSWER:
         raise invalid("max_tokens", f"An answer has at most {_LONGEST_ANSWER:,} tokens.")
-    max_price: dict[str, Decimal] | None = call.body.get("max_price")
-    choice = choose(
-        [call.body["model"], *(call.body.get("models") or ())],
-        max_price,
-        geo_policy_of(call.db, call.caller),
-    )
+    choice = router.choose(call)
     messages: list[dict[str, Any]] = call.body["messages"]
     stop: str | list[str] = call.body.get("stop") or []
     generation = model.generate(
@@ -64,6 +56,7 @@ def create(call: Call) -> Answer:
             call.now,
         ),
     )
+    router.record(call, generation_id, choice)
     headers = {
         "X-Usage-Input-Tokens": str(input_tokens),
         "X-Usage-Output-Tokens": str(generation.tokens),

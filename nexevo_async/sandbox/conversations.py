@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from nexevo_async.contract.checks import METADATA_BYTES
+from nexevo_async.sandbox import router
 from nexevo_async.sandbox.call import Answer, Call, answer
 from nexevo_async.sandbox.ids import new_id
 from nexevo_async.sandbox.paging import page
@@ -73,6 +74,7 @@ def update(call: Call) -> Answer:
 def delete(call: Call) -> Answer:
     """Delete a conversation; its messages go with it."""
     call.db.execute("DELETE FROM conversations WHERE seq = ?", (_own(call)["seq"],))
+    router.forget_conversation(call, call.ids[0])
     return Answer()
 
 

@@ -11,13 +11,13 @@ from nexevo_async.sandbox.refusal import not_found
 
 
 def submit(call: Call) -> Answer:
-    """Store a thumb."""
+    """Store a thumb; the router's next choice knows of it."""
     generation_id = call.body["generation_id"]
-    known = call.db.execute(
-        "SELECT 1 FROM generations WHERE generation_id = ? AND account_id = ?",
+    generation = call.db.execute(
+        "SELECT model FROM generations WHERE generation_id = ? AND account_id = ?",
         (generation_id, call.caller.account_id),
     ).fetchone()
-    if known is None:
+    if generation is None:
         raise not_found("generation", generation_id)
     judged: dict[str, Any] = {
         "feedback_id": new_id("fb_"),
@@ -29,9 +29,15 @@ def submit(call: Call) -> Answer:
     }
     call.db.execute(
         "INSERT OR REPLACE INTO feedback"
-        " (generation_id, feedback_id, account_id, rating, comment, tags, created_at) VALUES"
-        " (:generation_id, :feedback_id, :account_id, :rating, :comment, :tags, :created_at)",
-        judged | {"account_id": call.caller.account_id, "tags": json.dumps(judged["tags"])},
+        " (generation_id, feedback_id, account_id, model, rating, comment, tags, created_at)"
+        " VALUES (:generation_id, :feedback_id, :account_id, :model, :rating, :comment, :tags,"
+        " :created_at)",
+        judged
+        | {
+            "account_id": call.caller.account_id,
+            "model": generation["model"],
+            "tags": json.dumps(judged["tags"]),
+        },
     )
     return answer(judged)
 
@@ -40,8 +46,7 @@ def summary(call: Call) -> Answer:
     """Count the thumbs of the last days."""
     days: int = call.query.get("days", 7)
     rows = call.db.execute(
-        "SELECT rating, tags, model FROM feedback JOIN generations USING (generation_id)"
-        " WHERE feedback.account_id = ? AND feedback.created_at >= ?",
+        "SELECT rating, tags, model FROM feedback WHERE account_id = ? AND created_at >= ?",
         (call.caller.account_id, days_before(call.now, days)),
     ).fetchall()
     total = _nothing()
@@ -61,7 +66,7 @@ def export(db: sqlite3.Connection, account_id: str) -> list[dict[str, Any]]:
     return [
         {name: row[name] for name in names} | {"tags": json.loads(row["tags"])}
         for row in db.execute(
-            "SELECT * FROM feedback WHERE account_id = ? ORDER BY created_at", (account_id,)
+            "SELECT * FROM feedback WHERE account_id = ? ORDER BY seq", (account_id,)
         ).fetchall()
     ]
 

@@ -1,4 +1,5 @@
 import functools
+import random
 import sqlite3
 from collections import deque
 from decimal import Decimal
@@ -38,9 +39,16 @@ class Gateway:
         store: The store, open.
         seed: What the state begins with.
         rate_limit_rpm: Requests that a key may send a minute; None for no limit.
+        chance_seed: With what the router's draws begin; None makes them differ each time.
     """
 
-    def __init__(self, store: Store, seed: Seed, rate_limit_rpm: int | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        seed: Seed,
+        rate_limit_rpm: int | None,
+        chance_seed: int | None = None,
+    ) -> None:
         self.store = store
         self.clock: Clock = Clock()
         self.limiter: RateLimiter = RateLimiter(self.clock, rate_limit_rpm)
@@ -49,6 +57,8 @@ class Gateway:
         self.outbox: deque[Mail] = deque(maxlen=_MAILS_KEPT)
         self.running: Running = Running()
         self.throttle: Throttle = Throttle(self.clock)
+        self.chance: random.Random = random.Random(chance_seed)  # noqa: S311 - no secret
+        self._chance_seed = chance_seed
         self._seed = seed
 
     def now(self) -> str:
@@ -60,7 +70,7 @@ class Gateway:
         await self.store.run(functools.partial(self._sow, now=self.now()))
 
     async def reset(self) -> None:
-        """Go back to the seed: state, clock, faults, limits, log and outbox."""
+        """Go back to the seed: state, clock, faults, limits, log, outbox and draws."""
         self.clock.reset()
         self.faults.orders.clear()
         self.log.entries.clear()
@@ -70,6 +80,7 @@ class Gateway:
 
         def again(db: sqlite3.Connection) -> None:
             erase(db)
+            self.chance.seed(self._chance_seed)
             self._sow(db, now)
 
         await self.store.run(again)

@@ -41,6 +41,7 @@ class Settings:
         email: The owner's address.
         password: The owner's password.
         rate_limit_rpm: Requests that a key may send a minute; None for no limit.
+        seed: With what the router's draws begin; None makes them differ each time.
     """
 
     port: int = 0
@@ -49,6 +50,7 @@ class Settings:
     email: str
     password: Secret
     rate_limit_rpm: int | None = None
+    seed: int | None = None
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.port <= _LAST_PORT:
@@ -117,7 +119,7 @@ class Server:
         try:
             await store.open()
             seed = Seed(email=settings.email, hashed_password=hashed, api_key=settings.api_key)
-            gateway = Gateway(store, seed, settings.rate_limit_rpm)
+            gateway = Gateway(store, seed, settings.rate_limit_rpm, settings.seed)
             await gateway.seed()
             runner = web.AppRunner(
                 application(gateway),

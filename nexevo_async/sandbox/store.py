@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 _CLOSED: Final = "the sandbox's store is closed"
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 # An account_id is that of a user or of an organization.
 # AUTOINCREMENT: a number is never given twice, so that a cursor stays where it was when the row
@@ -123,16 +123,31 @@ CREATE TABLE generations (
     output_tokens INTEGER NOT NULL,
     created_at TEXT NOT NULL
 );
-CREATE TABLE feedback (
+CREATE TABLE choices (
     generation_id TEXT PRIMARY KEY REFERENCES generations ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    rivals TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX choices_by_model ON choices (model);
+CREATE TABLE conversation_models (
+    account_id TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    PRIMARY KEY (account_id, conversation_id)
+) WITHOUT ROWID;
+CREATE TABLE feedback (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    generation_id TEXT NOT NULL UNIQUE REFERENCES generations ON DELETE CASCADE,
     feedback_id TEXT NOT NULL UNIQUE,
     account_id TEXT NOT NULL,
+    model TEXT NOT NULL,
     rating INTEGER NOT NULL,
     comment TEXT,
     tags TEXT NOT NULL,
     created_at TEXT NOT NULL
 );
 CREATE INDEX feedback_by_account ON feedback (account_id, created_at);
+CREATE INDEX feedback_by_model ON feedback (model, rating);
 CREATE TABLE idempotency (
     key_id TEXT NOT NULL,
     operation TEXT NOT NULL,
@@ -279,6 +294,8 @@ def erase(db: sqlite3.Connection) -> None:
     for table in (
         "idempotency",
         "feedback",
+        "conversation_models",
+        "choices",
         "generations",
         "messages",
         "conversations",

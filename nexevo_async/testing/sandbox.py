@@ -14,6 +14,7 @@ from nexevo_async.sandbox.keyring import new_api_key
 from nexevo_async.sandbox.log import RequestEntry
 from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.refusal import RefusalError
+from nexevo_async.sandbox.router import ModelStanding, standings
 from nexevo_async.sandbox.server import Server, Settings
 from nexevo_async.secret import Secret
 
@@ -37,6 +38,8 @@ class Sandbox:
         api_key: The owner's key; None makes one up.
         rate_limit_rpm: Requests that a key may send a minute; None is no limit.
         port: The port to listen at; 0 is any that is free.
+        seed: With what the draws begin by which the router chooses a model: with the same one, the
+            same calls after one another get the same models. None makes them differ each time.
 
     Attributes:
         base_url: What to give a client as ``base_url``.
@@ -62,6 +65,7 @@ class Sandbox:
         api_key: str | None = None,
         rate_limit_rpm: int | None = None,
         port: int = 0,
+        seed: int | None = 0,
     ) -> None:
         secret = checked_api_key(api_key, source="api_key") or Secret(new_api_key())
         self._settings = Settings(
@@ -71,6 +75,7 @@ class Sandbox:
             password=Secret(PASSWORD),
             rate_limit_rpm=rate_limit_rpm,
             port=port,
+            seed=seed,
         )
         self._server: Server | None = None
         self._base_url: str | None = None
@@ -115,10 +120,27 @@ class Sandbox:
 
         return self._run(copied)
 
+    @property
+    def router(self) -> dict[str, ModelStanding]:
+        """What the router knows of each model, by the model's id.
+
+        Example:
+            >>> from nexevo_async.testing import Sandbox
+            >>> with Sandbox() as sandbox:
+            ...     standing = sandbox.router["gpt-4o"]
+            >>> standing.up, standing.down, standing.mean, standing.elo, standing.chosen
+            (0, 0, 0.5, 1000.0, 0)
+        """
+
+        async def read(gateway: Gateway) -> dict[str, ModelStanding]:
+            return await gateway.store.run(standings)
+
+        return self._run(read)
+
     def reset(self) -> None:
         """Go back to the beginning, with the owner's key as it was: state, clock, log and the rest.
 
-        Sessions, faults, limits and the outbox are forgotten.
+        Sessions, faults, limits and the outbox are forgotten, and the router's draws begin anew.
         """
         self._run(Gateway.reset)
 

@@ -121,6 +121,7 @@ async def export_data(api: Api) -> tuple[Reply, Any]:
         "api_keys": [],
         "organizations": [],
         "conversations": [],
+        "conversation_models": [],
         "feedback": [],
         "exported_at": TIME,
     }

@@ -39,6 +39,7 @@ async def lived_in(api: Api, email: str = EMAIL) -> tuple[Api, Api]:
         f"/conversations/{conv_id}/messages", {"role": "user", "content": "canary content"}
     )
     await thumb(ada, comment="canary comment", tags=["canary-tag"])
+    await ada.chat(model="nexevo/fast", metadata={"conversation_id": "canary conversation"})
     return ada, key
 
 
@@ -70,6 +71,9 @@ async def test_export_has_all_and_no_secret(api: Api):
             "tags": ["canary-tag"],
             "created_at": TIME,
         }
+    ]
+    assert export["conversation_models"] == [
+        {"conversation_id": "canary conversation", "model": "deepseek-chat"}
     ]
     for hidden in (ada.key, key.key, PASSWORD, secret, *codes, "scrypt"):
         assert hidden not in reply.text
@@ -147,9 +151,14 @@ async def test_books_are_kept_and_name_nobody(tmp_path: Path):
             assert (await api.post("/auth/login", again, Idempotency_Key="k")).status == 200
             await ada.post("/auth/deactivate", {"password": PASSWORD})
     with contextlib.closing(sqlite3.connect(file)) as db:
-        assert db.execute("SELECT count(*) FROM generations").fetchone() == (1,)
-        assert db.execute("SELECT rating FROM feedback").fetchall() == [(1,)]
-        for table in ("idempotency", "recovery_codes", "users WHERE totp_secret IS NOT NULL"):
+        assert db.execute("SELECT count(*) FROM generations").fetchone() == (2,)
+        for table in (
+            "idempotency",
+            "feedback",
+            "conversation_models",
+            "recovery_codes",
+            "users WHERE totp_secret IS NOT NULL",
+        ):
             assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
     # Not in what the file has freed, either.
     stored = file.read_bytes().lower()

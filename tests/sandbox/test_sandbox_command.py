@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession
 from command_support import NEXEVO, running
+from routing_support import FAST, judge, used
 from sandbox_support import Api, eventually
+
+from nexevo_async.testing import Sandbox
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -38,6 +41,20 @@ async def test_takes_a_key_and_a_limit(tmp_path: Path):
         async with ClientSession() as session:
             api = Api(session, command.base_url, command.api_key)
             assert {(await api.get("/models")).status for _ in range(70)} == {200}
+
+
+async def test_takes_a_seed_for_its_router():
+    async def choices(base_url: str, api_key: str) -> list[str]:
+        async with ClientSession() as session:
+            api = Api(session, base_url, api_key)
+            await judge(api, dict.fromkeys(FAST, 1))
+            return [await used(api) for _ in range(20)]
+
+    with running("--port", "0", "--rate-limit", "0", "--seed", "3") as command:
+        by_command = await choices(command.base_url, command.api_key)
+    with Sandbox(seed=3) as sandbox:
+        assert by_command == await choices(sandbox.base_url, sandbox.api_key)
+    assert set(by_command) == set(FAST)
 
 
 async def test_killed_it_has_lost_nothing_that_it_answered(tmp_path: Path):

@@ -71,6 +71,29 @@ def test_two_sandboxes_do_not_share_a_file(tmp_path: Path):
         pass
 
 
+async def test_reset_leaves_no_more_than_the_seed(tmp_path: Path):
+    def rows(file: Path) -> dict[str, int]:
+        with contextlib.closing(sqlite3.connect(file)) as db:
+            names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            return {
+                name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608
+                for (name,) in names
+                if name != "sqlite_sequence"
+            }
+
+    used, fresh = tmp_path / "used.db", tmp_path / "fresh.db"
+    with Sandbox(db=used) as sandbox:
+        async with api_of(sandbox) as api:
+            await api.conversation(title="forgotten")
+            reply = await api.chat(model="nexevo/auto", metadata={"conversation_id": "c"})
+            generation_id = reply.json["nexevo"]["generation_id"]
+            await api.post("/feedback", {"generation_id": generation_id, "rating": 1})
+        sandbox.reset()
+    with Sandbox(db=fresh):
+        pass
+    assert rows(used) == rows(fresh)
+
+
 async def test_failed_work_is_rolled_back():
     store = Store(None)
     await store.open()
