@@ -117,7 +117,8 @@ class Completions:
 
         Args:
             model: A model's id, or ``nexevo/fast``, ``nexevo/balanced``, ``nexevo/auto``; the
-                suffixes ``:fast``, ``:cheap`` and ``:quality`` say what to prefer [D].
+                suffixes ``:fast``, ``:cheap`` and ``:quality`` say what to prefer [D]. Feedback
+                chooses the model behind an alias [D], and ``.meta.model_used`` tells which.
             messages: The conversation so far, such as ``{"role": "user", "content": "Hello!"}``
                 [D]; a message that a model wrote can be put there as it came.
             stream: Whether to give the answer as it is written [D].
@@ -126,11 +127,12 @@ class Completions:
             top_p: The share of probability to draw from [D].
             stop: Text, or texts, at which to stop [D].
             tools: The tools that the model may call [D].
-            models: Models to fall back to, in order [D].
+            models: Models to fall back to, in order [D]; ``.meta.models_tried`` tells of them.
             max_price: The most that the model may cost, by ``prompt``, ``completion`` and
                 ``total`` [D], in USD per million tokens; sent as JSON numbers [P]. No floats.
             provider: ``{"data_collection": "deny"}`` leaves out providers that keep data [D].
-            metadata: ``conversation_id`` in it keeps the choice of the model [D].
+            metadata: ``conversation_id`` in it keeps the choice of the model [D]: its calls get the
+                same model while that may answer [P].
             **options: See `CallOptions`. A completion is sent again only when that cannot have
                 it written, and billed, twice.
 
@@ -140,7 +142,9 @@ class Completions:
         Raises:
             TypeError: An argument has the wrong type.
             ValueError: The temperature is not from 0 to 2, or a price is no finite number.
-            BadRequestError: No model fits, or the request is wrong.
+            BadRequestError: No model fits ``max_price`` and ``provider``, or the request is wrong.
+            NotFoundError: There is no such model.
+            PermissionDeniedError: The key's geo policy forbids every model that was named.
             PaymentRequiredError: The balance is empty, or the key's cap is spent.
             RateLimitError: Too many requests a minute.
             UpstreamError: The model's provider failed.
