@@ -279,14 +279,13 @@ def key_from_environment() -> Secret:
     raise ConfigurationError(f"The environment variable NEXEVO_API_KEY {problem}")
 
 
-def checked_base_url(value: object) -> str:
+def checked_base_url(value: object, *, source: str = "base_url") -> str:
     """Give the base URL without a slash at its end, from NEXEVO_BASE_URL where none was given."""
-    source = "base_url"
     if value is None:
         source = "NEXEVO_BASE_URL"
         value = os.environ.get(source) or DEFAULT_BASE_URL
     if not isinstance(value, str):
-        raise TypeError(f"base_url must be a string, not {type(value).__name__}")
+        raise TypeError(f"{source} must be a string, not {type(value).__name__}")
     scheme, separator, rest = value.partition("://")
     host = rest.partition("/")[0]
     if scheme not in {"http", "https"} or not separator or not host or not value.isprintable():

@@ -3,12 +3,15 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Annotated, Final
+
+import cyclopts
 
 from nexevo_async.errors import ConfigurationError
 from nexevo_async.sandbox.gate import DEFAULT_RATE_LIMIT
 from nexevo_async.testing import Sandbox
 
+UPSTREAM_KEY: Final = "NEXEVO_UPSTREAM_KEY"
 _READY: Final = """\
 Nexevo sandbox ready at {base_url}
 
@@ -19,6 +22,7 @@ Nexevo sandbox ready at {base_url}
   password  {password}
   limit     {limit}
   state     {state}
+  models    {models}
 
 Ctrl-C stops it."""
 
@@ -30,6 +34,8 @@ def sandbox(
     api_key: str | None = None,
     rate_limit: int = DEFAULT_RATE_LIMIT,
     seed: int | None = None,
+    upstream: str | None = None,
+    upstream_key: Annotated[str | None, cyclopts.Parameter(env_var=UPSTREAM_KEY)] = None,
 ) -> None:
     """Run a local Nexevo gateway with real state, until Ctrl-C.
 
@@ -41,6 +47,10 @@ def sandbox(
         rate_limit: Requests that a key may send a minute; 0 is no limit.
         seed: With what the draws begin by which the router chooses a model; without it, they differ
             each time.
+        upstream: The base URL of a server that speaks OpenAI's format, which then answers where a
+            request names a model; the aliases stay with the built-in one.
+        upstream_key: The key that the upstream wants. Give it in the environment: everybody on the
+            machine can see the arguments of a command.
     """
     stop = threading.Event()
 
@@ -51,7 +61,13 @@ def sandbox(
     signal.signal(signal.SIGTERM, on_signal)
     try:
         gateway = Sandbox(
-            port=port, db=db, api_key=api_key, rate_limit_rpm=rate_limit or None, seed=seed
+            port=port,
+            db=db,
+            api_key=api_key,
+            rate_limit_rpm=rate_limit or None,
+            seed=seed,
+            upstream=upstream,
+            upstream_key=upstream_key,
         )
         with gateway:
             print(
@@ -62,6 +78,7 @@ def sandbox(
                     password=gateway.password,
                     limit=f"{rate_limit} requests a minute" if rate_limit else "none",
                     state=db or "in memory",
+                    models=f"from {upstream}; nexevo/* built in" if upstream else "built in",
                 ),
                 flush=True,
             )

@@ -36,6 +36,8 @@ def application(gateway: Gateway) -> web.Application:
             entry.ended = gateway.now()
 
     app = web.Application(middlewares=[answered], client_max_size=LARGEST_BODY)
+    if gateway.upstream is not None:
+        app.cleanup_ctx.append(gateway.upstream.connected)
     app.on_response_prepare.append(_stamp)
     app.add_routes(operations.routes(gateway))
     app.add_routes(admin.routes(gateway))

@@ -3,18 +3,32 @@
 import random
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import attrs
 import msgspec
 
 from nexevo_async.contract.operation import Operation
 from nexevo_async.sandbox.caller import Caller
+from nexevo_async.sandbox.catalogue import Choice
 from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.passwords import Proof
+from nexevo_async.sandbox.refusal import RefusalError
 from nexevo_async.sandbox.sealing import Seal
 
 _encoder: Final = msgspec.json.Encoder()
+
+
+class Relay(NamedTuple):
+    """What the upstream is to answer.
+
+    Attributes:
+        choice: The model.
+        body: What the upstream is sent.
+    """
+
+    choice: Choice
+    body: Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -30,9 +44,12 @@ class Call:
         body: The body's declared members, checked.
         raw: The whole body as decoded JSON.
         now: The time, in RFC 3339.
+        generation_id: What a completion is to be known by.
         seal: Seals what must not lie in the database in clear.
         proof: What was found out about the passwords of the body.
         chance: What the router draws from.
+        has_upstream: Whether a server behind this one answers where a model is named.
+        failed: The models that the upstream did not have answer, as the request names them.
     """
 
     operation: Operation[Any]
@@ -43,9 +60,12 @@ class Call:
     body: Mapping[str, Any] = attrs.field(repr=False)
     raw: Mapping[str, Any] = attrs.field(repr=False)
     now: str
+    generation_id: str
     seal: Seal
     proof: Proof
     chance: random.Random
+    has_upstream: bool
+    failed: Mapping[str, RefusalError]
 
 
 @attrs.frozen
@@ -57,12 +77,14 @@ class Answer:
         headers: The headers that belong to this answer.
         mails: What goes to the outbox with it, the first time.
         user_id: Whose the answer is, where nobody was known to call.
+        relay: What is to be asked of the upstream before there is an answer.
     """
 
     body: bytes = attrs.field(default=b"", repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     mails: Sequence[Mail] = attrs.field(default=(), repr=False)
     user_id: str | None = None
+    relay: Relay | None = attrs.field(default=None, repr=False)
 
 
 Handler: TypeAlias = Callable[[Call], Answer]

@@ -37,6 +37,26 @@ class Wanted(NamedTuple):
     preference: Preference | None
 
 
+class Choice(NamedTuple):
+    """The model that answers.
+
+    Attributes:
+        name: What the request called it.
+        model: Its id.
+        tried: The names that were tried until it was found, and its own.
+        offer: What was asked for: an alias, or the model itself.
+        rivals: The others that it was chosen among; None where the request named the model.
+        conversation_id: The conversation that is to keep it.
+    """
+
+    name: str
+    model: str
+    tried: Sequence[str]
+    offer: Offer
+    rivals: Sequence[str] | None
+    conversation_id: str | None
+
+
 OFFERS: Final = {
     offer.id: offer
     for offer in (
@@ -92,17 +112,25 @@ _PREFERENCES: Final = frozenset({"fast", "cheap", "quality"})
 _REGION_OF_POLICY: Final = {"cn-only": "cn", "overseas-only": "overseas"}
 
 
-def understood(name: str) -> Wanted | None:
-    """Give what a name means; None where there is no such model."""
+def understood(name: str, *, has_upstream: bool) -> Wanted | None:
+    """Give what a name means; None where there is no such model.
+
+    An upstream may have any model; of one that is not in the catalogue, no price is known and
+    nothing good is assumed.
+    """
     base, _, suffix = name.rpartition(":")
     preferring = suffix in _PREFERENCES
-    offer = OFFERS.get(base if preferring else name)
+    id_ = base if preferring else name
+    offer = OFFERS.get(id_)
+    if offer is None and has_upstream and id_ and not id_.startswith("nexevo/"):
+        nothing = Decimal(0)
+        offer = Offer(id_, "upstream", None, 0, nothing, nothing, collects_data=True)
     return offer and Wanted(offer, cast("Preference", suffix) if preferring else None)
 
 
 def candidates(offer: Offer) -> Sequence[Offer]:
     """Give the models that an offer may stand for: itself, where it is no alias."""
-    return [OFFERS[model] for model in BEHIND.get(offer.id, (offer.id,))]
+    return [OFFERS[model] for model in BEHIND[offer.id]] if offer.id in BEHIND else [offer]
 
 
 def runs_under(geo_policy: str, model: Offer) -> bool:

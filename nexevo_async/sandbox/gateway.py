@@ -17,6 +17,7 @@ from nexevo_async.sandbox.log import RequestLog
 from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.store import Store, erase
 from nexevo_async.sandbox.throttle import Throttle
+from nexevo_async.sandbox.upstream import Upstream
 from nexevo_async.secret import Secret
 
 _SEED_BALANCE_USD: Final = Decimal(100)
@@ -58,6 +59,7 @@ class Gateway:
         self.running: Running = Running()
         self.throttle: Throttle = Throttle(self.clock)
         self.chance: random.Random = random.Random(chance_seed)  # noqa: S311 - no secret
+        self.upstream: Upstream | None = None
         self._chance_seed = chance_seed
         self._seed = seed
 

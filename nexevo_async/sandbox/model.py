@@ -45,6 +45,21 @@ class Generation(NamedTuple):
     finish_reason: Literal["stop", "length"]
 
 
+class Tokens(NamedTuple):
+    """The tokens of a request and of its answer."""
+
+    input: int
+    output: int
+
+    def as_json(self) -> dict[str, int]:
+        """Give them as OpenAI's ``usage``."""
+        return {
+            "prompt_tokens": self.input,
+            "completion_tokens": self.output,
+            "total_tokens": self.input + self.output,
+        }
+
+
 def split(text: str) -> list[str]:
     """Give the tokens of a text that the model wrote; joined, they are the text."""
     return _TOKEN.findall(text)

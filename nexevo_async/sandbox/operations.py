@@ -31,10 +31,13 @@ from nexevo_async.sandbox.faults import FAULT_HEADER, Fault, fault_from
 from nexevo_async.sandbox.gate import Rate, bearer, unknown_key
 from nexevo_async.sandbox.gateway import Gateway
 from nexevo_async.sandbox.idempotency import Slot
+from nexevo_async.sandbox.ids import new_id
 from nexevo_async.sandbox.keyring import key_caller
 from nexevo_async.sandbox.log import RequestEntry
-from nexevo_async.sandbox.passwords import proven
+from nexevo_async.sandbox.model import Tokens
+from nexevo_async.sandbox.passwords import Proof, proven
 from nexevo_async.sandbox.refusal import RefusalError
+from nexevo_async.sandbox.relay import Relaying
 from nexevo_async.sandbox.sessions import session_caller
 from nexevo_async.sandbox.stream import frames
 from nexevo_async.sandbox.validation import CheckedBody, checked_body, checked_query
@@ -180,28 +183,47 @@ class Endpoint:
             return await sender.plain(fault.status, fault.content(), fault.headers or {})
         query = checked_query(self._operation, request.query)
         body = checked_body(self._operation, data)
-        store, throttle = self._gateway.store, self._gateway.throttle
+        gateway, store = self._gateway, self._gateway.store
         print_ = idempotency.fingerprint(store.seal, request.path_qs, data)
-        async with proven(self._operation.name, caller, body.members, store, throttle) as proof:
-            answer = await store.run(
-                lambda db: self._handle(
-                    Call(
-                        operation=self._operation,
-                        db=db,
-                        caller=caller,
-                        ids=tuple(request.match_info[name] for name in self._operation.parameters),
-                        query=query,
-                        body=body.members,
-                        raw=body.raw,
-                        now=self._gateway.now(),
-                        seal=store.seal,
-                        proof=proof,
-                        chance=self._gateway.chance,
-                    ),
-                    slot,
-                    print_,
-                )
+        generation_id, failed = new_id("gen_"), dict[str, RefusalError]()
+
+        def call(proof: Proof, db: sqlite3.Connection) -> Call:
+            return Call(
+                operation=self._operation,
+                db=db,
+                caller=caller,
+                ids=tuple(request.match_info[name] for name in self._operation.parameters),
+                query=query,
+                body=body.members,
+                raw=body.raw,
+                now=gateway.now(),
+                generation_id=generation_id,
+                seal=store.seal,
+                proof=proof,
+                chance=gateway.chance,
+                has_upstream=gateway.upstream is not None,
+                failed=failed,
             )
+
+        name = self._operation.name
+        async with proven(name, caller, body.members, store, gateway.throttle) as proof:
+            called = functools.partial(call, proof)
+            answer = await store.run(lambda db: self._handle(called(db), slot, print_))
+        if gateway.upstream is not None and answer.relay is not None:
+            relaying = Relaying(
+                upstream=gateway.upstream,
+                store=store,
+                sender=sender,
+                body=body,
+                called=called,
+                handle=lambda call: self._handle(call, slot, print_),
+                keep=lambda call, answer: self._keep(call, slot, print_, answer),
+                failed=failed,
+            )
+            relayed = await relaying.serve(answer.relay)
+            if isinstance(relayed, web.StreamResponse):
+                return relayed
+            answer = relayed
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if fault.drop == "after":
@@ -214,11 +236,15 @@ class Endpoint:
         answer = None if slot is None else idempotency.stored(call, slot, print_)
         if answer is None:
             answer = self._handler(call)
-            if slot is not None:
-                idempotency.store(call, slot, print_, answer)
+            if answer.relay is None:
+                self._keep(call, slot, print_, answer)
             # Here, and not by the request that waits: its caller may have left meanwhile.
             self._gateway.outbox.extend(answer.mails)
         return answer
+
+    def _keep(self, call: Call, slot: Slot | None, print_: bytes, answer: Answer) -> None:
+        if slot is not None:
+            idempotency.store(call, slot, print_, answer)
 
     async def _stream(
         self, sender: Sender, answer: Answer, body: CheckedBody, fault: Fault
@@ -227,14 +253,15 @@ class Endpoint:
         events = frames(completion, include_usage=chat.wants_usage(body.raw), fault=fault)
         # A gateway cannot know in its headers how long the answer will be that it begins.
         headers = {k: v for k, v in answer.headers.items() if k != "X-Usage-Output-Tokens"}
+        usage = completion["usage"]
         try:
             return await sender.stream(events, headers)
         finally:
-            if sender.tokens < completion["usage"]["completion_tokens"]:
+            if sender.tokens < usage["completion_tokens"]:
                 await self._gateway.store.run(
                     functools.partial(
-                        chat.correct_output,
+                        chat.correct,
                         generation_id=completion["nexevo"]["generation_id"],
-                        output_tokens=sender.tokens,
+                        tokens=Tokens(usage["prompt_tokens"], sender.tokens),
                     )
                 )

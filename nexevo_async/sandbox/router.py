@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, NamedTuple, Required, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, Literal, Required, TypeAlias, TypedDict
 
 import attrs
 import msgspec
@@ -14,6 +14,7 @@ from nexevo_async.sandbox.call import Call
 from nexevo_async.sandbox.catalogue import (
     BEHIND,
     OFFERS,
+    Choice,
     Offer,
     Preference,
     candidates,
@@ -47,24 +48,6 @@ class RoutingMembers(TypedDict, total=False):
     models: Annotated[list[_Name], msgspec.Meta(max_length=20)] | None
     provider: ProviderMembers | None
     metadata: MetadataMembers | None
-
-
-class Choice(NamedTuple):
-    """The model that answers.
-
-    Attributes:
-        model: Its id.
-        tried: The names that were tried until it was found, and its own.
-        offer: What was asked for: an alias, or the model itself.
-        rivals: The others that it was chosen among; None where the request named the model.
-        conversation_id: The conversation that is to keep it.
-    """
-
-    model: str
-    tried: Sequence[str]
-    offer: Offer
-    rivals: Sequence[str] | None
-    conversation_id: str | None
 
 
 @attrs.frozen(kw_only=True)
@@ -101,16 +84,17 @@ def choose(call: Call) -> Choice:
     tried: list[str] = []
     excluded: dict[str, _Reason] = {}
     for name in (asked["model"], *(asked.get("models") or ())):
-        wanted = understood(name)
-        if wanted is None:
+        wanted = understood(name, has_upstream=call.has_upstream)
+        failure = call.failed.get(name)
+        if wanted is None or failure is not None:
             tried.append(name)
-            excluded[name] = "unknown"
+            excluded[name] = "unknown" if failure is None or failure.status == 404 else "failed"
         elif allowed := limits.kept(wanted.offer, excluded):
             model = _pick(call, allowed, wanted.preference, conversation_id)
             routed = wanted.offer.id in BEHIND
             rivals = [offer.id for offer in allowed if offer.id != model] if routed else None
-            return Choice(model, [*tried, model], wanted.offer, rivals, conversation_id)
-    raise _refusal(excluded, limits.geo_policy)
+            return Choice(name, model, [*tried, model], wanted.offer, rivals, conversation_id)
+    raise _refusal(excluded, limits.geo_policy, call.failed)
 
 
 def record(call: Call, generation_id: str, choice: Choice) -> None:
@@ -218,7 +202,7 @@ def _elo(db: sqlite3.Connection) -> Mapping[str, float]:
     )
 
 
-_Reason: TypeAlias = Literal["price", "data", "policy", "unknown"]
+_Reason: TypeAlias = Literal["failed", "price", "data", "policy", "unknown"]
 
 
 @attrs.frozen(kw_only=True)
@@ -263,27 +247,34 @@ def _limits(call: Call, asked: RoutingMembers) -> _Limits:
     )
 
 
-def _refusal(excluded: Mapping[str, _Reason], geo_policy: str) -> RefusalError:
+def _refusal(
+    excluded: Mapping[str, _Reason], geo_policy: str, failed: Mapping[str, RefusalError]
+) -> RefusalError:
     why = {
+        "failed": "failed",
         "price": "costs more than max_price",
         "data": "collects data",
         "policy": f"is forbidden by the key's geo policy, {geo_policy}",
         "unknown": "does not exist",
     }
-    named = "; ".join(f"{name} {why[reason]}" for name, reason in excluded.items())
+    named = "; ".join(
+        f"{name} {why[reason]}{f': {failed[name]}' if name in failed else ''}"
+        for name, reason in excluded.items()
+    )
     status, kind, param = next(
         refused for reason, refused in _REFUSALS.items() if reason in excluded.values()
     )
     return RefusalError(
         status,
-        f"No model fits: {named}. GET /models lists the models that the key may use, with prices.",
+        f"No model answers: {named}. GET /models lists those that the key may use, with prices.",
         type=kind,
         param=param,
     )
 
 
 # In the order in which one of several reasons names the error.
-_REFUSALS: Final[Mapping[_Reason, tuple[int, str | None, str]]] = {
+_REFUSALS: Final[Mapping[_Reason, tuple[int, str | None, str | None]]] = {
+    "failed": (502, None, None),
     "price": (400, "max_price_unsatisfiable", "max_price"),
     "data": (400, None, "provider.data_collection"),
     "policy": (403, "geo_policy_violation", "model"),

@@ -18,6 +18,7 @@ from nexevo_async.sandbox.gateway import Gateway, Seed
 from nexevo_async.sandbox.passwords import password_hash
 from nexevo_async.sandbox.protocol import Protocol
 from nexevo_async.sandbox.store import Store
+from nexevo_async.sandbox.upstream import Upstream
 from nexevo_async.secret import Secret
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Settings:
         password: The owner's password.
         rate_limit_rpm: Requests that a key may send a minute; None for no limit.
         seed: With what the router's draws begin; None makes them differ each time.
+        upstream: What answers where a model is named; None is the built-in model.
     """
 
     port: int = 0
@@ -51,6 +53,7 @@ class Settings:
     password: Secret
     rate_limit_rpm: int | None = None
     seed: int | None = None
+    upstream: Upstream | None = None
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.port <= _LAST_PORT:
@@ -120,6 +123,7 @@ class Server:
             await store.open()
             seed = Seed(email=settings.email, hashed_password=hashed, api_key=settings.api_key)
             gateway = Gateway(store, seed, settings.rate_limit_rpm, settings.seed)
+            gateway.upstream = settings.upstream
             await gateway.seed()
             runner = web.AppRunner(
                 application(gateway),

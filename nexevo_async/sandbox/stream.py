@@ -27,10 +27,11 @@ class Frame(NamedTuple):
     tokens: int = 0
 
 
-_DONE: Final = Frame(b"data: [DONE]\n\n")
+DONE: Final = Frame(b"data: [DONE]\n\n")
 
 
-def _frame(obj: Mapping[str, Any], tokens: int = 0) -> Frame:
+def frame(obj: Mapping[str, Any], tokens: int = 0) -> Frame:
+    """Give an event."""
     return Frame(b"data: " + _encoder.encode(obj) + b"\n\n", tokens)
 
 
@@ -38,10 +39,10 @@ def frames(completion: Mapping[str, Any], *, include_usage: bool, fault: Fault) 
     """Give the events of a completion, and what the fault makes of them."""
     events = _events(completion, include_usage=include_usage, giant_mib=fault.giant_line_mib)
     if fault.no_terminator:
-        events = itertools.takewhile(lambda frame: frame is not _DONE, events)
+        events = itertools.takewhile(lambda event: event is not DONE, events)
     if fault.error_frame_after is not None:
         error = error_body(502, "The model stopped in the middle of its answer.")
-        events = itertools.chain(itertools.islice(events, fault.error_frame_after), [_frame(error)])
+        events = itertools.chain(itertools.islice(events, fault.error_frame_after), [frame(error)])
     return events
 
 
@@ -59,16 +60,16 @@ def _events(
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
         }
 
-    yield _frame(chunk({"role": "assistant", "content": ""}))
+    yield frame(chunk({"role": "assistant", "content": ""}))
     if giant_mib is not None:
-        bare = len(_frame(chunk({"content": ""})).data) - len(b"\n\n")
-        yield _frame(chunk({"content": "x" * (int(giant_mib * _MIB) - bare)}))
+        bare = len(frame(chunk({"content": ""})).data) - len(b"\n\n")
+        yield frame(chunk({"content": "x" * (int(giant_mib * _MIB) - bare)}))
     for token in split(choice["message"]["content"]):
-        yield _frame(chunk({"content": token}), 1)
+        yield frame(chunk({"content": token}), 1)
     end = chunk({}, choice["finish_reason"])
     if include_usage:
-        yield _frame(end)
-        yield _frame({**head, "choices": [], **usage})
+        yield frame(end)
+        yield frame({**head, "choices": [], **usage})
     else:
-        yield _frame(end | usage)
-    yield _DONE
+        yield frame(end | usage)
+    yield DONE

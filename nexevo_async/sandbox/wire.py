@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
@@ -17,6 +17,7 @@ LARGEST_BODY: Final = 4 << 20
 JSON: Final = "application/json"
 # So many chunks go into one write, and no other request waits longer for its turn than that.
 _BURST: Final = 16
+_EVENTS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -98,8 +99,7 @@ class Sender:
         self, frames: Iterator[Frame], headers: Mapping[str, str]
     ) -> web.StreamResponse:
         """Send events as they are made."""
-        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", **headers}
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(headers={**_EVENTS, **headers})
         await response.prepare(self._request)
         pause = self._fault.chunk_delay_s or self._fault.pings_every_s
         while batch := list(itertools.islice(frames, 1 if pause else _BURST)):
@@ -110,6 +110,17 @@ class Sender:
             await asyncio.sleep(0)
         if self._fault.cut_at is not None:
             await self.hang_up()
+        await response.write_eof()
+        return response
+
+    async def relay(
+        self, frames: AsyncIterator[Frame], headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """Send events as they come from elsewhere; of a stream's faults, cut_at alone is done."""
+        response = web.StreamResponse(headers={**_EVENTS, **headers})
+        await response.prepare(self._request)
+        async for frame in frames:
+            await self._write(response, frame.data)
         await response.write_eof()
         return response
 

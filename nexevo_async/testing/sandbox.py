@@ -7,7 +7,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 import attrs
 import msgspec
 
-from nexevo_async.config import checked_api_key
+from nexevo_async.config import checked_api_key, checked_base_url
 from nexevo_async.sandbox.faults import order_from
 from nexevo_async.sandbox.gateway import Gateway
 from nexevo_async.sandbox.keyring import new_api_key
@@ -16,6 +16,7 @@ from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.refusal import RefusalError
 from nexevo_async.sandbox.router import ModelStanding, standings
 from nexevo_async.sandbox.server import Server, Settings
+from nexevo_async.sandbox.upstream import Upstream
 from nexevo_async.secret import Secret
 
 T = TypeVar("T")
@@ -40,6 +41,10 @@ class Sandbox:
         port: The port to listen at; 0 is any that is free.
         seed: With what the draws begin by which the router chooses a model: with the same one, the
             same calls after one another get the same models. None makes them differ each time.
+        upstream: The base URL of a server that speaks OpenAI's format, such as
+            ``https://api.openai.com/v1``: it answers where a request names a model, whether or not
+            the catalogue has it. None leaves all to the built-in model, which the aliases keep.
+        upstream_key: The key that the upstream wants; it shows nowhere.
 
     Attributes:
         base_url: What to give a client as ``base_url``.
@@ -66,6 +71,8 @@ class Sandbox:
         rate_limit_rpm: int | None = None,
         port: int = 0,
         seed: int | None = 0,
+        upstream: str | None = None,
+        upstream_key: str | None = None,
     ) -> None:
         secret = checked_api_key(api_key, source="api_key") or Secret(new_api_key())
         self._settings = Settings(
@@ -76,6 +83,7 @@ class Sandbox:
             rate_limit_rpm=rate_limit_rpm,
             port=port,
             seed=seed,
+            upstream=_upstream(upstream, upstream_key),
         )
         self._server: Server | None = None
         self._base_url: str | None = None
@@ -201,6 +209,12 @@ class Sandbox:
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._base_url or 'not entered'}>"
+
+
+def _upstream(url: str | None, key: str | None) -> Upstream | None:
+    secret = checked_api_key(key or None, source="upstream_key")
+    del key  # a traceback can show locals
+    return None if url is None else Upstream(checked_base_url(url, source="upstream"), secret)
 
 
 class SandboxFaults:
