@@ -1,7 +1,5 @@
 import asyncio
-from typing import Final, final
-
-import attrs
+from typing import Final, Self, final
 
 from nexevo_async.errors import APITimeoutError
 from nexevo_async.messages import Handler, Request, Response
@@ -19,16 +17,11 @@ async def deadline(request: Request, call_next: Handler) -> Response:
         return await call_next(request)
     clocks = _of_loop.get()
     clock = clocks.get(seconds) or clocks.setdefault(seconds, _Clock(seconds))
-    entry = clock.begin()
-    request.progress.deadline = entry.when
     try:
-        return await call_next(request)
-    except asyncio.CancelledError:
-        # As asyncio.timeout does: only where nobody else cancelled the task as well.
-        if not entry.expired or entry.task.uncancel() > entry.cancelling:
-            raise
+        with clock.watched() as entry:
+            request.progress.deadline = entry.when
+            return await call_next(request)
     finally:
-        clock.end(entry)
         if len(clocks) > _KEPT and clock.is_idle:  # times that are given to one call each
             clocks.pop(seconds).stop()
     raise too_late(request)
@@ -45,14 +38,37 @@ def lift_first_token_limit(request: Request) -> None:
             progress.deadline += limits.total - limits.first_token
 
 
-@attrs.define(eq=False)
+@final
 class _Entry:
-    """A call that must be over at some time."""
+    """A call that must be over at some time; left when it is, as one leaves asyncio.timeout."""
 
-    when: float
-    task: asyncio.Task[object]
-    cancelling: int
-    expired: bool = False
+    __slots__ = ("_cancelling", "_clock", "_expired", "_task", "when")
+
+    def __init__(self, clock: "_Clock", when: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        self._clock = clock
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._expired = False
+        self.when: Final = when
+
+    def expire(self) -> None:
+        self._expired = True
+        self._task.cancel()
+
+    def __enter__(self) -> Self:
+        self._clock.entries[self] = None
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> bool:
+        self._clock.entries.pop(self, None)
+        if not self._expired:
+            return False
+        # However the call ends, its own cancellation is taken back; it is the call's end only
+        # where nobody else has cancelled the task as well.
+        alone = self._task.uncancel() <= self._cancelling
+        return alone and exc_type is asyncio.CancelledError
 
 
 @final
@@ -66,24 +82,18 @@ class _Clock:
     def __init__(self, total: float) -> None:
         self._total = total
         self._loop = asyncio.get_running_loop()
-        self._entries: dict[_Entry, None] = {}
+        self.entries: Final[dict[_Entry, None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> _Entry:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in one
-        entry = _Entry(self._loop.time() + self._total, task, task.cancelling())
-        self._entries[entry] = None
+    def watched(self) -> _Entry:
+        when = self._loop.time() + self._total
         if self._timer is None:
-            self._timer = self._loop.call_at(entry.when, self._expire)
-        return entry
-
-    def end(self, entry: _Entry) -> None:
-        self._entries.pop(entry, None)
+            self._timer = self._loop.call_at(when, self._expire)
+        return _Entry(self, when)
 
     @property
     def is_idle(self) -> bool:
-        return not self._entries
+        return not self.entries
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -91,14 +101,13 @@ class _Clock:
 
     def _expire(self) -> None:
         now = self._loop.time()
-        while self._entries:
-            entry = next(iter(self._entries))
+        while self.entries:
+            entry = next(iter(self.entries))
             if entry.when > now:
                 self._timer = self._loop.call_at(entry.when, self._expire)
                 return
-            del self._entries[entry]
-            entry.expired = True
-            entry.task.cancel()
+            del self.entries[entry]
+            entry.expire()
         self._timer = None
 
 

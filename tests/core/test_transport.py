@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
-from raw_server import drop, error, reply, serving, silence
+from raw_server import drop, error, reply, serving, silence, unanswering_port
 
 from nexevo_async import (
     APIConnectionError,
@@ -100,23 +100,13 @@ class TestTimeouts:
             await client.aclose()
 
     async def test_connect_has_a_limit_of_its_own(self):
-        with socket.socket() as full:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            port = full.getsockname()[1]
-            waiting = []
-            for _ in range(3):  # fills the backlog: the next is left without an answer
-                waiting.append(socket.socket())
-                waiting[-1].setblocking(False)
-                waiting[-1].connect_ex(("127.0.0.1", port))
+        with unanswering_port() as port:
             async with AsyncNexevo(
                 "k", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0
             ) as client:
                 with pytest.raises(APITimeoutError, match=r"connect=0.2 s") as caught:
                     await client.conversations.create(timeouts=Timeouts(connect=0.2))
             assert (caught.value.limit, caught.value.outcome_unknown) == ("connect", False)
-            for made in waiting:
-                made.close()
 
 
 class TestOneOrigin:
