@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, final
 
@@ -72,7 +73,9 @@ class AskedKey:
             return refreshed.key
 
     async def _ask(self) -> Secret:
-        answer = self._source() if self._is_async else await asyncio.to_thread(self._source)
+        # An exit handler gets no thread from asyncio.
+        at_once = self._is_async or not threading.main_thread().is_alive()
+        answer = self._source() if at_once else await asyncio.to_thread(self._source)
         try:
             return _checked(await answer if inspect.isawaitable(answer) else answer)
         finally:

@@ -1,8 +1,10 @@
 """An aiohttp session: values in, values out; none of aiohttp's types or errors leaves it."""
 
 import asyncio
+import contextlib
 import functools
 import socket
+import weakref
 from http import HTTPStatus
 from typing import Any, Final, cast, final
 
@@ -14,6 +16,7 @@ from nexevo_async.headers import Headers
 from nexevo_async.messages import Body, ByteStream, Request, Response
 from nexevo_async.transport.destination import Destination, destination_of
 from nexevo_async.transport.failures import doubt, failure, said
+from nexevo_async.transport.resolver import Resolver
 
 _AFTER_DONE: Final = 0.05
 """Seconds that a stream's last bytes may take to come after its terminator."""
@@ -87,6 +90,7 @@ class Session:
         self._config = config
         self._destinations: dict[str, Destination] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def reach(self, base_url: str) -> None:
         """Find out how a base URL is reached; this takes its time, and needs no loop.
@@ -102,16 +106,23 @@ class Session:
 
     def start(self) -> None:
         """Make the session, in its loop."""
+        self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # the seats are the limit
                 keepalive_timeout=self._config.limits.keepalive,
-                socket_factory=_kept_alive_socket,
+                socket_factory=self._socket,
+                resolver=Resolver(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_no_silent_resend,),
             auto_decompress=True,
         )
+
+    def _socket(self, info: tuple[Any, ...]) -> socket.socket:
+        made = _kept_alive_socket(info)
+        self._sockets.add(made)
+        return made
 
     async def send(self, request: Request) -> Response:
         """Send one request.
@@ -177,13 +188,22 @@ class Session:
             await self._session.close()
 
     def discard(self) -> None:
-        """Drop the connections of a loop that was closed before them: there is nobody to wait."""
-        closing = self.aclose()
-        try:
-            closing.send(None)
-        except StopIteration:
+        """Drop the connections at once: in their loop, or after it was closed before them."""
+        if self._session is None or self._session.connector is None:
             return
-        closing.close()
+        self._session.connector._close(abort_ssl=True)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - close() needs a loop that goes on
+        if self._loop.is_closed():
+            for made in [*self._sockets]:
+                _drop(self._loop, made)
+
+
+def _drop(loop: Any, made: socket.socket) -> None:
+    """Do what a closed loop does not do any more for a connection that was left open."""
+    transport = getattr(loop, "_transports", {}).get(made.fileno())
+    if transport is not None:
+        with contextlib.suppress(RuntimeError):  # from whoever else counts on the loop
+            transport._call_connection_lost(None)  # noqa: SLF001
+    made.close()
 
 
 def _stream(

@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import functools
 import importlib
 import weakref
 from collections.abc import AsyncGenerator
@@ -8,6 +10,7 @@ from nexevo_async.config import ClientConfig
 from nexevo_async.errors import APIConnectionError, ClientClosedError
 from nexevo_async.messages import Request, Response
 from nexevo_async.per_loop import PerLoop
+from nexevo_async.worker import in_thread
 
 if TYPE_CHECKING:
     from nexevo_async.transport.session import Session
@@ -61,16 +64,15 @@ class Transport:
         base_url = request.settings.client.base_url
         async with state.opening:
             if state.session is None:
-                opened = await asyncio.to_thread(_session, self._config, base_url)
-                state.session = opened
+                opened = await in_thread(functools.partial(_session, self._config, base_url))
+                if self.closed:
+                    raise closed_error()
                 opened.start()
+                state.session = opened
                 state.keeper = _keeper(opened)
                 await anext(state.keeper)
             elif not state.session.reaches(base_url):
-                await asyncio.to_thread(state.session.reach, base_url)
-        if self.closed:
-            await _close(state)
-            raise closed_error()
+                await in_thread(functools.partial(state.session.reach, base_url))
         return state.session
 
     async def aclose(self) -> None:
@@ -114,24 +116,37 @@ async def _close(state: LoopState) -> None:
         await state.keeper.aclose()
 
 
-_closing: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
+@final
+class _Close:
+    """Closes a session in its loop, and one whose loop is closed before it comes to that."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: LoopState) -> None:
+        self._state: LoopState | None = state
+
+    def __call__(self) -> None:
+        if self._state is not None:
+            state, self._state = self._state, None
+            _discard(state)
+
+    def __del__(self) -> None:
+        self()
 
 
 def _close_all(states: PerLoop[LoopState]) -> None:
     """Close the sessions of all loops, each in its loop; from any thread, and without waiting."""
-
-    def close(loop: asyncio.AbstractEventLoop, state: LoopState) -> None:
-        task = loop.create_task(_close(state))
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
-
-    for loop, state in states.items():
-        try:
-            loop.call_soon_threadsafe(close, loop, state)
-        except RuntimeError:  # the loop is closed
-            _discard(state)
+    for loop, state in states.pop_all():
+        close = _Close(state)
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001 - documented
+            close()
+            continue
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(close)
 
 
 def _discard(state: LoopState) -> None:
-    if state.session is not None:
+    if state.session is not None and state.keeper is not None:
         state.session.discard()
+        with contextlib.suppress(StopIteration, RuntimeError):  # it ends at once, or is ending
+            state.keeper.aclose().send(None)

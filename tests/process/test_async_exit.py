@@ -1,28 +1,11 @@
 """Whole programs on the async client: what they print, how they exit, what they leave open."""
 
-import subprocess
-import sys
-import textwrap
+import re
 
 import pytest
+from async_programs import run
 
 from nexevo_async.testing import Sandbox
-
-PREAMBLE = """
-import asyncio, gc, logging, os, sys
-# -X dev tells of steps that a busy machine took long for.
-logging.getLogger("asyncio").setLevel(logging.ERROR)
-from nexevo_async import AsyncNexevo
-MESSAGES = [{"role": "user", "content": "Hello!"}]
-client = AsyncNexevo()
-async def call():
-    return await client.conversations.create(title="x")
-async def stream():
-    return await client.chat.completions.create(model="nexevo/fast", messages=MESSAGES, stream=True)
-def sockets():
-    fds = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-    return [os.readlink(fd) for fd in fds if os.path.exists(fd) and "socket" in os.readlink(fd)]
-"""
 
 WAYS_NOT_TO_CLOSE = {
     "three loops in a row": """
@@ -90,18 +73,119 @@ WAYS_NOT_TO_CLOSE = {
         anyio.run(call, backend_options={"use_uvloop": True})
         assert not sockets(), sockets()
     """,
-    "a cycle": """
+    "in a reference cycle": """
         class Holder: pass
         async def main():
+            own = len(sockets())
             holder = Holder()
             holder.self, holder.client = holder, AsyncNexevo()
             await holder.client.conversations.create()
+            assert len(sockets()) > own
             del holder
             gc.collect()
-            await asyncio.sleep(0.05)
-            assert not sockets() or len(sockets()) <= 3, sockets()
+            await asyncio.sleep(0)
+            assert len(sockets()) == own, sockets()
         asyncio.run(main())
         assert not sockets(), sockets()
+    """,
+    "collected inside the loop": """
+        async def main():
+            own = len(sockets())
+            await AsyncNexevo().conversations.create()
+            await asyncio.sleep(0)
+            assert len(sockets()) == own, sockets()
+        asyncio.run(main())
+    """,
+    "the main task cancelled": """
+        async def main():
+            asyncio.get_running_loop().call_later(0.2, asyncio.current_task().cancel)
+            await slow_call()
+        try:
+            asyncio.run(main())
+        except asyncio.CancelledError:
+            assert not sockets(), sockets()
+        else:
+            raise AssertionError
+    """,
+    "Ctrl-C": """
+        import signal
+        async def main():
+            await call()
+            asyncio.get_running_loop().call_later(0.2, signal.raise_signal, signal.SIGINT)
+            await slow_call()
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            assert not sockets(), sockets()
+        else:
+            raise AssertionError
+    """,
+    "a call and a stream pending": """
+        async def main():
+            await call()
+            unread = await stream()
+            pending = asyncio.create_task(slow_call())
+            await asyncio.sleep(0.1)
+        asyncio.run(main())
+        assert not sockets(), sockets()
+    """,
+    "loop.stop, and the loop closed alone": """
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(call())
+        task.add_done_callback(lambda _: loop.stop())
+        loop.run_forever()
+        loop.close()
+    """,
+    "the loop closed alone, and another begun": """
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(call())
+        loop.close()
+        asyncio.run(call())
+        assert not sockets(), sockets()
+    """,
+    "the loop closed alone under a stream": """
+        loop = asyncio.new_event_loop()
+        unread = loop.run_until_complete(stream())
+        loop.run_until_complete(anext(unread))
+        loop.close()
+        del unread, client
+        gc.collect()
+        assert not sockets(), sockets()
+    """,
+    "the client dropped by the last task of a loop closed alone": """
+        async def main():
+            await AsyncNexevo().conversations.create()
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+        assert not sockets(), sockets()
+    """,
+    "the client dropped before its loop was closed alone": """
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(call())
+        del client
+        gc.collect()
+        loop.close()
+        assert not sockets(), sockets()
+    """,
+    "the loop never closed": """
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(call())
+        unread = loop.run_until_complete(stream())
+    """,
+    "the first call of all at exit": """
+        import atexit
+        atexit.register(lambda: asyncio.run(call()))
+    """,
+    "another call at exit, by a key that is asked for": """
+        import atexit
+        key = os.environ["NEXEVO_API_KEY"]
+        asked = AsyncNexevo(lambda: key)
+        async def last():
+            await call()
+            await asked.models.list()
+        asyncio.run(last())
+        atexit.register(lambda: asyncio.run(last()))
     """,
     "never used": "",
     "exit in a call's middle": """
@@ -111,31 +195,6 @@ WAYS_NOT_TO_CLOSE = {
         asyncio.run(main())
     """,
 }
-
-
-def run(script: str, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        # -u: with buffered output, blockbuster 1.5 crashes any interpreter that ends.
-        [
-            sys.executable,
-            "-u",
-            "-W",
-            "error",
-            "-X",
-            "dev",
-            "-c",
-            PREAMBLE + textwrap.dedent(script),
-        ],
-        env={
-            "NEXEVO_API_KEY": sandbox.api_key,
-            "NEXEVO_BASE_URL": sandbox.base_url,
-            "PATH": "/usr/bin:/bin",
-        },
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -150,30 +209,46 @@ def test_nothing_is_left_behind_and_nothing_is_said(way, gateway):
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
 
-def test_a_child_of_a_fork_has_connections_of_its_own(gateway):
+ENDINGS = {
+    "sys.exit(3)": ("sys.exit(3)", 3),
+    "an exception": ("raise LookupError('mine')", 1),
+    "Ctrl-C": ("import signal; signal.raise_signal(signal.SIGINT); await slow_call()", -2),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_program_that_fails_says_what_it_said_without_us(ending, gateway):
+    statement, code = ENDINGS[ending]
     done = run(
-        """
-        import warnings
+        f"""
         async def main():
             await call()
-            before = sockets()
-            pid = os.fork()
-            if pid == 0:
-                try:
-                    # The parent's loop is no loop of the child's: it makes its own.
-                    import threading
-                    out = []
-                    t = threading.Thread(target=lambda: out.append(asyncio.run(call())))
-                    t.start(); t.join()
-                    os._exit(0 if out and out[0].conversation_id else 1)
-                except BaseException:
-                    os._exit(2)
-            _, status = await asyncio.to_thread(os.waitpid, pid, 0)
-            assert status == 0, status
-            for _ in range(3):
-                await call()
-            assert sockets() == before, (sockets(), before)
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns on a fork with threads
+            unread = await stream()
+            pending = asyncio.create_task(slow_call())
+            await asyncio.sleep(0.1)
+            {statement}
+        asyncio.run(main())
+        """,
+        gateway,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert not re.search("Unclosed|unclosed|ignored|awaited|pending!|Warning", done.stderr)
+
+
+def test_a_name_that_nobody_looks_up_keeps_no_program_from_ending(gateway):
+    done = run(
+        """
+        import socket, time
+        from nexevo_async import APITimeoutError, Timeouts
+        socket.getaddrinfo = lambda *args, **options: time.sleep(600)
+        lost = client.with_options(base_url="http://nexevo.test/v1", max_retries=0)
+        async def main():
+            try:
+                await lost.models.list(timeouts=Timeouts(connect=0.1))
+            except APITimeoutError as error:
+                assert error.limit == "connect"
+            else:
+                raise AssertionError
         asyncio.run(main())
         """,
         gateway,
