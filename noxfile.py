@@ -130,3 +130,11 @@ def bench(session: nox.Session) -> None:
     """Measure CPU time a request against aiohttp, httpx and openai; see bench/__main__.py."""
     install(session, "bench")
     session.run("python", "-m", "bench", *(session.posargs or ["--check"]))
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Call for minutes in every kind of trouble, and look for what is left; see bench/soak.py."""
+    session.install("-e", EXTRAS)
+    session.run("python", "-m", "bench.soak", *session.posargs)
+    session.run("python", "-m", "bench.memory")

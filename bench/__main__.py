@@ -9,20 +9,17 @@ import argparse
 import asyncio
 import gc
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import attrs
 import uvloop
 
 from bench.contestants import AsyncTask, SyncTask, async_tasks, sync_tasks
-from bench.server import CHUNKS
+from bench.server import CHUNKS, canned_server
 
 CEILING: Final = 1.6
 """How much CPU time of plain aiohttp's the async client may take at 64 at once."""
@@ -61,23 +58,6 @@ class Table:
             for name, times in self.times.items()
         ]
         return "\n".join(rows)
-
-
-@contextmanager
-def canned_server() -> Generator[str]:
-    """Run the server in another process, and give its base URL."""
-    with subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, Path(__file__).with_name("server.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-        finally:
-            process.stdin.close()
 
 
 def _order(names: Mapping[str, object], round_: int) -> list[str]:

@@ -6,7 +6,9 @@ Run as a script it listens on a free port, prints it, and ends when its standard
 import asyncio
 import contextlib
 import json
+import subprocess
 import sys
+from collections.abc import Generator
 from typing import Final, cast
 
 import uvloop
@@ -32,6 +34,11 @@ def _answer(obj: object, headers: bytes = b"") -> bytes:
     body = json.dumps(obj).encode()
     length = b"Content-Length: %d\r\n\r\n" % len(body)
     return _COMMON + headers + b"Content-Type: application/json\r\n" + length + body
+
+
+NOT_FOUND: Final = _answer({"error": {"message": "No.", "type": "not_found"}}).replace(
+    b"200 OK", b"404 Not Found", 1
+)
 
 
 CONVERSATION: Final = _answer(
@@ -76,12 +83,19 @@ def _frame(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-STREAM: Final = b"".join(
+BEGINNING: Final = b"".join(
     [
         _COMMON,
         _GENERATION,
         b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
         _chunk([{"index": 0, "delta": {"role": "assistant", "content": ""}}]),
+    ]
+)
+"""All that comes of a stream whose ``max_tokens`` is 0."""
+
+STREAM: Final = b"".join(
+    [
+        BEGINNING,
         *[_chunk([{"index": 0, "delta": {"content": f" word{i}"}}]) for i in range(CHUNKS)],
         _chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]),
         _chunk([], usage=_USAGE),
@@ -114,9 +128,14 @@ def _content_length(head: bytes) -> int:
 
 
 def _reply(head: bytes, body: bytes) -> bytes:
+    if head.startswith(b"GET /v1/conversations/none "):
+        return NOT_FOUND
     if head.startswith(b"GET"):
         return CONVERSATION
-    return STREAM if json.loads(body).get("stream") else COMPLETION
+    asked = json.loads(body)
+    if not asked.get("stream"):
+        return COMPLETION
+    return BEGINNING if asked.get("max_tokens") == 0 else STREAM
 
 
 async def _serve() -> None:
@@ -125,6 +144,23 @@ async def _serve() -> None:
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
+
+
+@contextlib.contextmanager
+def canned_server() -> Generator[str]:
+    """Run the server in another process, and give its base URL."""
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+        finally:
+            process.stdin.close()
 
 
 if __name__ == "__main__":
