@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import importlib.util
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -33,7 +32,7 @@ class Portal:
 
     def __init__(self) -> None:
         self.is_gone: bool = False
-        self.has_uvloop: Final = importlib.util.find_spec("uvloop") is not None
+        self._has_uvloop: Final = importlib.util.find_spec("uvloop") is not None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], None] | None = None
         self._started: Future[None] = Future()
@@ -93,7 +92,7 @@ class Portal:
         try:
             import anyio  # noqa: PLC0415 - loaded by the first call, and off the caller's thread
 
-            anyio.run(self._main, backend_options={"use_uvloop": self.has_uvloop})
+            anyio.run(self._main, backend_options={"use_uvloop": self._has_uvloop})
         except BaseException as error:
             was_stopped, self.is_gone = self.is_gone, True
             if not self._started.done():
@@ -171,26 +170,8 @@ class _Process:
         if self.portal is not None:
             self.portal.is_gone = True
             self._of_parents.append(self.portal)
-            if self.portal.has_uvloop:
-                atexit.register(_replace_libuv_threads)
         self.portal = None
         self.starting = threading.RLock()
-
-
-def _replace_libuv_threads() -> None:
-    """Have libuv start its threads anew, as it does when one is first needed after a fork.
-
-    Else it joins the parent's, which the child never had, when the child ends: a segmentation
-    fault (https://github.com/libuv/libuv/issues/4443).
-    """
-    import anyio  # noqa: PLC0415 - the parent has loaded it
-
-    anyio.run(_use_a_thread_of_libuv, backend_options={"use_uvloop": True})
-
-
-async def _use_a_thread_of_libuv() -> None:
-    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
-    await asyncio.get_running_loop().getnameinfo(("127.0.0.1", 0), numeric)
 
 
 _process: Final = _Process()
