@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     )
     from nexevo_sync.client import Nexevo
     from nexevo_sync.pagination import Page
+    from nexevo_sync.portal import SyncCallInAsyncWarning
     from nexevo_sync.streaming import ChatStream
 
 __all__ = [
@@ -164,6 +165,7 @@ __all__ = [
     "SpendCapExceededError",
     "StreamError",
     "StreamTruncatedError",
+    "SyncCallInAsyncWarning",
     "Timeouts",
     "TokenUsage",
     "ToolCall",
@@ -184,6 +186,7 @@ _HOMES = {
     "Nexevo": "nexevo_sync.client",
     "Page": "nexevo_sync.pagination",
     "ChatStream": "nexevo_sync.streaming",
+    "SyncCallInAsyncWarning": "nexevo_sync.portal",
 }
 
 

@@ -4,7 +4,7 @@ from typing import Generic, NoReturn, TypeVar, final
 from nexevo_async.contract.model import Model
 from nexevo_async.messages import Meta
 from nexevo_async.pagination import AsyncPage
-from nexevo_sync.portal import run
+from nexevo_sync.portal import wait_for
 
 M = TypeVar("M", bound=Model)
 
@@ -42,7 +42,7 @@ class Page(Generic[M]):
         Raises:
             PaginationError: the gateway's cursors lead in a circle, or nowhere.
         """
-        page = run(self._page.next_page())
+        page = wait_for(self._page.next_page())
         return None if page is None else Page(page)
 
     def __iter__(self) -> Iterator[M]:

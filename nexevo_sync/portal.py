@@ -6,16 +6,19 @@ function and its arguments, so that no frame but the public method's own holds t
 
 import asyncio
 import atexit
+import builtins
 import contextlib
 import importlib.util
+import inspect
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, Generic, TypeVar, cast, final
 
-from nexevo_async.errors import ClientClosedError
+from nexevo_async.errors import ClientClosedError, ConfigurationError
 
 T = TypeVar("T")
 
@@ -26,13 +29,26 @@ WAIT_SLICE: Final = 0.1 if sys.platform == "win32" else None
 """Seconds of one wait; on Windows, one without an end would not see Ctrl-C."""
 
 
+class SyncCallInAsyncWarning(RuntimeWarning):
+    """A call of the sync client was made where an event loop runs, which waits with it.
+
+    The call works, but nothing else happens in that loop until the answer is there. Python shows
+    the warning once for each line of code; to have it raised instead, use the warnings filter.
+
+    Example:
+        >>> import warnings
+        >>> from nexevo_sync import SyncCallInAsyncWarning
+        >>> warnings.simplefilter("error", SyncCallInAsyncWarning)
+    """
+
+
 @final
 class Portal:
     """The event loop, its thread, and what other threads hand over to it."""
 
     def __init__(self) -> None:
         self.is_gone: bool = False
-        self._has_uvloop: Final = importlib.util.find_spec("uvloop") is not None
+        self._has_uvloop: Final = _has_threads() and importlib.util.find_spec("uvloop") is not None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], None] | None = None
         self._started: Future[None] = Future()
@@ -43,21 +59,25 @@ class Portal:
         """Start the thread.
 
         Raises:
-            ClientClosedError: the interpreter is exiting, and starts no more threads.
+            ConfigurationError: the system has no thread left.
         """
         try:
             self._thread.start()
-        except RuntimeError:
-            raise gone() from None
+        except RuntimeError as error:
+            raise _not_started(error) from error
 
     def submit(self, callback: Callable[[], object]) -> None:
         """Have the loop call something soon.
 
         Raises:
             ClientClosedError: the loop is gone: it was stopped, or left to the parent of a fork.
+            ConfigurationError: it could not start.
         """
         if self._loop is None:
-            self._started.result()
+            try:
+                self._started.result()
+            except Exception as error:
+                raise _not_started(error) from error
         assert self._loop is not None  # noqa: S101 - it has started
         try:
             if not self.is_gone:
@@ -79,6 +99,10 @@ class Portal:
                 "every call for ever. Code that runs there, such as a middleware, has to await: "
                 "use call_next, or nexevo_async.AsyncNexevo."
             )
+
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Say whether this is the portal's loop."""
+        return loop is self._loop
 
     def stop(self) -> None:
         """Close the connections and end the thread, unless that takes too long."""
@@ -120,9 +144,34 @@ class Portal:
             await portal.sleep_until_stopped()
 
 
+def _has_threads() -> bool:
+    """Say whether a thread is one: gevent and eventlet can put greenlets in their place.
+
+    A loop that waits in a greenlet has to do so through what they have patched. uvloop would not,
+    and nothing else would run any more.
+    """
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    return not (
+        (gevent and gevent.is_module_patched("threading"))
+        or (eventlet and eventlet.is_monkey_patched("thread"))
+    )
+
+
+def _not_started(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"The event loop of nexevo_sync could not start: {type(error).__name__}: {error}. "
+        "It needs one thread and a few file descriptors; the next call tries again."
+    )
+
+
+def _is_exiting() -> bool:
+    # The main thread counts as ended from the moment in which the interpreter begins to exit.
+    return _process.is_exiting or not threading.main_thread().is_alive()
+
+
 def gone() -> BaseException:
     """Give what ends a call whose loop is gone."""
-    if not _process.is_exiting:
+    if not _is_exiting():
         return ClientClosedError(
             "The event loop of nexevo_sync is gone: this belongs to the parent of a forked "
             "process, or code that runs on that loop, such as a middleware, has ended it. "
@@ -131,8 +180,9 @@ def gone() -> BaseException:
     if threading.current_thread().daemon:
         return SystemExit()  # ends the thread, as the interpreter would, without a word on stderr
     return ClientClosedError(
-        "The interpreter is exiting and has closed the connections. Make the last calls before "
-        "that: in the program itself, or in an atexit handler registered after importing Nexevo."
+        "The interpreter is exiting: nexevo_sync has closed its connections, and opens no more. "
+        "Make the last calls before that: in the program itself, or in an atexit handler that was "
+        "registered after Nexevo was imported, by a client that has made a call before."
     )
 
 
@@ -148,7 +198,7 @@ class _Process:
 
     def start(self) -> Portal:
         with self.starting:
-            if self.is_exiting:
+            if _is_exiting():
                 raise gone()
             if self.portal is None or self.portal.is_gone:
                 portal = Portal()
@@ -242,13 +292,28 @@ class _Call(Generic[T]):
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine of the async client on the portal, and give what it gives.
+    """Make a call of the async client, for a user who may be where an event loop runs.
 
-    Whatever ends the wait, such as Ctrl-C, ends the coroutine too.
+    Warns:
+        SyncCallInAsyncWarning: one does.
 
     Raises:
         ClientClosedError: the interpreter is exiting.
+        ConfigurationError: the loop of nexevo_sync could not start.
         RuntimeError: this is the portal's own thread.
+    """
+    try:
+        _warn_where_a_loop_runs(coroutine)
+    except SyncCallInAsyncWarning:
+        coroutine.close()
+        raise
+    return wait_for(coroutine)
+
+
+def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine of the async client on the portal, and give what it gives.
+
+    Whatever ends the wait, such as Ctrl-C, ends the coroutine too.
     """
     call = _Call(coroutine)
     via: Portal | None = None
@@ -262,12 +327,34 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     failure = call.take_failure()
     if failure is None:
         return call.answer()
-    if via.is_gone and isinstance(failure, asyncio.CancelledError):
+    of_end = asyncio.CancelledError if via.is_gone else RuntimeError if _is_exiting() else ()
+    if isinstance(failure, of_end):  # RuntimeError: a loop gets no worker thread any more
         failure = gone()
     try:
         raise failure
     finally:
         del failure  # else it and its traceback keep each other alive
+
+
+def _warn_where_a_loop_runs(coroutine: Coroutine[Any, Any, object]) -> None:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    # A notebook's cell has nothing else to do. Greenlets share one thread, and so the running loop.
+    if hasattr(builtins, "__IPYTHON__") or (_process.portal and _process.portal.is_of(loop)):
+        return
+    twin = getattr(coroutine, "__qualname__", "its twin")
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals["__name__"].startswith("nexevo_sync."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(
+        f"An event loop stands still here until nexevo_sync has the answer of {twin}. Await it "
+        "instead: nexevo_async.AsyncNexevo has the same calls. Where that cannot be, make the "
+        "call in another thread: await asyncio.to_thread(…).",
+        SyncCallInAsyncWarning,
+        stacklevel=level,
+    )
 
 
 def _cancel(call: _Call[Any], via: Portal | None) -> None:
@@ -281,7 +368,7 @@ def _cancel(call: _Call[Any], via: Portal | None) -> None:
 def run_if_started(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine that closes a client; where no portal runs, it has nothing to wait for."""
     if _process.portal is not None and not _process.portal.is_gone:
-        run(coroutine)
+        wait_for(coroutine)
         return
     with contextlib.suppress(StopIteration):
         coroutine.send(None)

@@ -13,7 +13,7 @@ from nexevo_async.errors import ClientClosedError
 from nexevo_async.messages import Meta
 from nexevo_async.streaming import ChatStream as AsyncChatStream
 from nexevo_async.streaming import closed_early
-from nexevo_sync.portal import WAIT_SLICE, gone, portal, run
+from nexevo_sync.portal import WAIT_SLICE, gone, portal, wait_for
 
 _AHEAD: Final = 256
 """Chunks that may wait to be read; then the connection, and so the gateway, has to wait."""
@@ -88,7 +88,7 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         """
         for _ in self:
             pass
-        return run(self._stream.final())
+        return wait_for(self._stream.final())
 
     def close(self) -> None:
         """Give the connection back; harmless when the stream has ended."""

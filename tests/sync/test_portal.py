@@ -1,22 +1,27 @@
 """The bridge: what crosses it, what comes back, and what it leaves behind."""
 
 import asyncio
+import builtins
 import contextvars
 import copy
 import gc
+import linecache
 import pickle
 import sys
 import threading
+import time
 import traceback
+import warnings
 from collections.abc import Coroutine
 from typing import Any
 
+import anyio
 import pytest
 
-from nexevo_async import Request, Response
+from nexevo_async import AsyncNexevo, ConfigurationError, Request, Response
 from nexevo_async.messages import Handler
 from nexevo_async.testing import Sandbox
-from nexevo_sync import Nexevo, NotFoundError, portal
+from nexevo_sync import Nexevo, NotFoundError, SyncCallInAsyncWarning, portal
 
 CALLER = contextvars.ContextVar("CALLER", default="nobody")
 
@@ -105,17 +110,38 @@ def test_what_ends_a_coroutine_ends_the_call_and_not_the_loop(error: BaseExcepti
     assert portal.run(asyncio.sleep(0, "alive")) == "alive"
 
 
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (lambda patch: patch.setitem(sys.modules, "anyio", None), "ModuleNotFoundError.*anyio"),
+        (
+            lambda patch: patch.setattr(threading.Thread, "start", raise_of(RuntimeError("full"))),
+            "RuntimeError: full",
+        ),
+        (
+            lambda patch: patch.setattr(anyio, "run", raise_of(OSError(24, "many"))),
+            r"OSError: \[Errno 24\] many",
+        ),
+    ],
+)
 def test_a_loop_that_cannot_start_says_why_and_the_next_one_does(
-    monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+    broken: Any, says: str, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ):
     with monkeypatch.context() as patch:
         patch.setattr(portal, "_process", portal._Process())
-        patch.setitem(sys.modules, "anyio", None)
+        broken(patch)
         with Nexevo(sandbox.api_key, base_url=sandbox.base_url) as client:
-            with pytest.raises(ImportError, match="anyio"):
+            with pytest.raises(ConfigurationError, match=f"could not start: {says}"):
                 client.models.list()
             patch.undo()
             assert client.models.list().data
+
+
+def raise_of(error: Exception) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_closing_a_client_that_was_never_used_starts_nothing(monkeypatch: pytest.MonkeyPatch):
@@ -141,10 +167,73 @@ def test_a_client_is_copied_by_its_configuration(
 
 
 async def test_the_wrong_loop_over_a_page_or_a_stream_names_the_right_one(sync_client: Nexevo):
+    page = await asyncio.to_thread(sync_client.models.list)
     with pytest.raises(TypeError, match="sync client: use `for item in page`"):
-        _ = [item async for item in sync_client.models.list()]  # type: ignore[attr-defined]
-    stream = sync_client.chat.completions.create(
-        model="gpt-4o", messages=[{"role": "user", "content": "Hello!"}], stream=True
-    )
+        _ = [item async for item in page]  # type: ignore[attr-defined]
+    stream = await asyncio.to_thread(opened, sync_client)
     with pytest.raises(TypeError, match="sync client: use `for chunk in stream`"), stream:
         _ = [chunk async for chunk in stream]  # type: ignore[attr-defined]
+
+
+def opened(client: Nexevo) -> Any:
+    messages = [{"role": "user", "content": "Hello!"}]
+    return client.chat.completions.create(model="gpt-4o", messages=messages, stream=True)
+
+
+async def test_a_call_where_a_loop_runs_warns_once_and_names_its_line_and_its_twin(
+    sync_client: Nexevo,
+):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for n in range(3):
+            sync_client.conversations.create(title=str(n))
+        for _ in sync_client.conversations.list(limit=1):  # one warning for all the pages
+            pass
+        with opened(sync_client) as stream:  # and for all the chunks
+            assert stream.final().text
+        sync_client.close()
+    assert [(w.category, w.filename) for w in caught] == [(SyncCallInAsyncWarning, __file__)] * 3
+    for warned, line, twin in zip(
+        caught,
+        [
+            "sync_client.conversations.create(",
+            "in sync_client.conversations.list(",
+            "return client",
+        ],
+        ["Conversations.create", "Conversations.list", "Completions.create"],
+        strict=True,
+    ):
+        assert line in linecache.getline(warned.filename, warned.lineno)
+        assert f"the answer of {twin}. Await it instead: nexevo_async" in str(warned.message)
+
+
+async def test_the_warnings_filter_can_forbid_it(sync_client: Nexevo, sandbox: Sandbox):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SyncCallInAsyncWarning)
+        for _ in range(2):  # an error is raised each time
+            with pytest.raises(SyncCallInAsyncWarning):
+                sync_client.models.list()
+    assert sandbox.requests == []
+
+
+async def test_a_notebook_is_no_place_to_warn(
+    sync_client: Nexevo, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(builtins, "__IPYTHON__", True, raising=False)  # as IPython does
+    async with AsyncNexevo(sandbox.api_key, base_url=sandbox.base_url) as client:
+        both = sync_client.models.list(), await client.models.list()
+    assert both[0].data == both[1].data
+
+
+def test_a_call_on_the_portals_own_thread_is_refused_at_once(sync_client: Nexevo):
+    took: list[float] = []
+
+    async def calls(request: Request, call_next: Handler) -> Response:
+        began = time.monotonic()
+        with pytest.raises(RuntimeError, match="its own event loop"):
+            sync_client.models.list()
+        took.append(time.monotonic() - began)
+        return await call_next(request)
+
+    assert sync_client.with_options(middleware=[calls]).models.list().data
+    assert took[0] < 0.1
