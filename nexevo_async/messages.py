@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, Protocol, TypeAlias, final
 
 import attrs
 import msgspec
@@ -305,6 +305,25 @@ class Meta:
         )
 
 
+class ByteSource(Protocol):
+    """Where the bytes of a stream come from; see `ByteStream`."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more will come, as it was closed."""
+        ...
+
+    async def read(self, deadline: float | None = None) -> bytes:
+        """Give the next bytes; ``b""`` at the end."""
+        ...
+
+    async def finish(self) -> None:
+        """Give the connection back after the last of the content, to be used again."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
 @final
 class ByteStream:
     """The body of an answer as it arrives; whoever holds it closes it.
@@ -341,17 +360,26 @@ class ByteStream:
         self.closed: bool = False
         self.owner: object = None  # what must not be freed while this is read
 
-    async def read(self) -> bytes:
+    async def read(self, deadline: float | None = None) -> bytes:
         """Give the next bytes; ``b""`` at the end.
 
+        Args:
+            deadline: When they must have come, on the loop's clock.
+
         Raises:
-            RuntimeError: another task is reading.
+            RuntimeError: Another task is reading.
+            TimeoutError: They had not come.
         """
         if self._is_reading:
             raise RuntimeError("another task reads this stream: have one at a time read it")
         self._is_reading = True
         try:
-            return b"" if self.closed else await self._read()
+            if self.closed:
+                return b""
+            if deadline is None:
+                return await self._read()
+            async with asyncio.timeout_at(deadline):
+                return await self._read()
         finally:
             self._is_reading = False
 

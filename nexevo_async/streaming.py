@@ -1,10 +1,9 @@
 """A streamed completion: pieces as they come, and the whole of them at the end."""
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, final
+from typing import Any, Final, NoReturn, Self, TypeVar, final
 
 from nexevo_async.codec import json
 from nexevo_async.codec.converter import misfit, structurer
@@ -19,9 +18,11 @@ from nexevo_async.errors import (
     StreamError,
     StreamTruncatedError,
 )
-from nexevo_async.messages import Meta, Request, Response, error_body
+from nexevo_async.messages import ByteSource, Meta, Request, Response, error_body
 from nexevo_async.middleware.deadline import lift_first_token_limit, too_late
 from nexevo_async.shapes import is_array, is_object
+
+S = TypeVar("S", bound=ByteSource)
 
 _DONE: Final = b"[DONE]"
 
@@ -61,7 +62,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         assert response.stream is not None  # noqa: S101 - the transport gave one
         self._request = request
         self._response = response
-        self._stream = response.stream
+        self._source: ByteSource = response.stream
         self._parser = SSEParser()
         self._events: deque[bytes] = deque()
         self._whole = _Completion()
@@ -119,7 +120,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
     def close(self) -> None:
         """Do the same as `aclose`, from the stream's own loop and without waiting."""
         self._events.clear()  # what was read ahead is nobody's any more
-        self._stream.close()
+        self._source.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,7 +147,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         event = self._events.popleft()
         if event == _DONE:
             self._done = True
-            await self._stream.finish()
+            await self._source.finish()
             raise StopAsyncIteration
         try:
             obj, chunk = self._chunk(event)
@@ -165,39 +166,31 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             self._fail(self._error(StreamError, f"failed: {self._too_large}"))
         data = b""
         try:
-            data = await self._bytes()
+            data = await self._source.read(self._request.progress.deadline)
+        except TimeoutError:
+            self._fail(too_late(self._request))
         except APITimeoutError as error:
             self._fail(error)
         except APIConnectionError as error:
-            if not self._stream.closed:
+            if not self._source.closed:
                 self._fail(self._error(StreamTruncatedError, f"was cut off: {error}"))
-        if self._stream.closed:
-            self._fail(closed_early(self, self.text))
+        if self._source.closed:
+            self._fail(self._error(StreamError, "was closed before its end"))
         if data:
-            try:
-                self._events.extend(self._parser.feed(data))
-            except EventTooLargeError as error:
-                self._too_large = error
-                self._events.extend(error.before)
-            return
-        if self._parser.rest() != _DONE:
+            self._feed(data)
+        elif self._parser.rest() == _DONE:
+            self._events.append(_DONE)
+        else:
             self._fail(
                 self._error(StreamTruncatedError, "ended before its terminator, data: [DONE]")
             )
-        self._events.append(_DONE)
 
-    async def _bytes(self) -> bytes:
-        deadline = self._request.progress.deadline
-        if deadline is None:
-            return await self._stream.read()
-        scope = asyncio.timeout_at(deadline)
+    def _feed(self, data: bytes) -> None:
         try:
-            async with scope:
-                return await self._stream.read()
-        except TimeoutError:
-            if not scope.expired():
-                raise
-        raise too_late(self._request)
+            self._events.extend(self._parser.feed(data))
+        except EventTooLargeError as error:
+            self._too_large = error
+            self._events.extend(error.before)
 
     def _chunk(self, event: bytes) -> tuple[dict[str, Any], ChatCompletionChunk]:
         path, problem = "$", "is not JSON"
@@ -216,9 +209,8 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             self._request, self._response, f"an event of the stream {problem}", path=path
         )
 
-    def _error(self, cls: type[StreamError], what: str, partial: str | None = None) -> StreamError:
-        if partial is None:
-            partial = self.text
+    def _error(self, cls: type[StreamError], what: str) -> StreamError:
+        partial = self.text
         trace = f", trace id {self.meta.trace_id}" if self.meta.trace_id else ""
         return cls(
             f"The stream of {self._request.operation.name} {what}. "
@@ -235,9 +227,13 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         raise error from None
 
 
-def closed_early(stream: ChatStream, partial: str) -> StreamError:
-    """Give the error of a stream that is read on after it was closed."""
-    return stream._error(StreamError, "was closed before its end", partial)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+def reroute(stream: ChatStream, through: Callable[[ByteSource], S]) -> S:
+    """Have a stream get its bytes another way, which is given back.
+
+    To the sync client they come across threads.
+    """
+    source = stream._source = through(stream._source)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return source
 
 
 def _has_token(chunk: ChatCompletionChunk) -> bool:
@@ -252,15 +248,19 @@ class _Completion:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        self._joined = (0, "")
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self.usage: CompletionUsage | None = None
 
     @property
     def text(self) -> str:
-        if len(self._texts) > 1:
-            self._texts = ["".join(self._texts)]
-        return self._texts[0] if self._texts else ""
+        count, text = self._joined
+        pieces = self._texts[count:]  # another thread may add to them meanwhile
+        if pieces:
+            text += "".join(pieces)
+            self._joined = (count + len(pieces), text)
+        return text
 
     def add(self, obj: dict[str, Any], chunk: ChatCompletionChunk) -> None:
         """Add a chunk, and the JSON object that it was read from."""

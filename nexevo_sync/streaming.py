@@ -3,23 +3,27 @@
 import asyncio
 import contextlib
 import queue
+import threading
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from types import TracebackType
-from typing import Final, NoReturn, Self, final
+from typing import Any, Final, NoReturn, Self, TypeVar, cast, final
 
 from nexevo_async.contract.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from nexevo_async.errors import ClientClosedError
-from nexevo_async.messages import Meta
+from nexevo_async.messages import ByteSource, Meta
 from nexevo_async.streaming import ChatStream as AsyncChatStream
-from nexevo_async.streaming import closed_early
-from nexevo_sync.portal import WAIT_SLICE, gone, portal, wait_for
+from nexevo_async.streaming import reroute
+from nexevo_sync.portal import WAIT_SLICE, gone, portal
 
-_AHEAD: Final = 256
-"""Chunks that may wait to be read; then the connection, and so the gateway, has to wait."""
+T = TypeVar("T")
 
-_GO_ON: Final = 64
-"""Chunks left at which the pump goes on: while it wakes, the reader has something to read."""
+_AHEAD: Final = 256 * 1024
+"""Bytes that may wait to be read; then the connection, and so the gateway, has to wait."""
+
+_GO_ON: Final = 64 * 1024
+"""Bytes left at which the pump goes on: while it wakes, the reader has something to read."""
 
 
 @final
@@ -42,24 +46,20 @@ class ChatStream(Iterator[ChatCompletionChunk]):
 
     def __init__(self, stream: AsyncChatStream) -> None:
         self._stream = stream
-        self._pump = _Pump(stream)
-        self._drop = weakref.finalize(self, self._pump.close)
-        self._drop.atexit = False
-        self._texts: list[str] = []
-        self._usage: CompletionUsage | None = None
-        self._end: BaseException | None = None
+        self._reading = threading.RLock()  # a signal handler may read on while its thread reads
+        self._pump = reroute(stream, _Pump)
+        # The pump's task holds the pump, but nothing holds a stream that is dropped.
+        weakref.finalize(self, self._pump.close).atexit = False
 
     @property
     def text(self) -> str:
         """The text of the first choice so far."""
-        if len(self._texts) > 1:
-            self._texts = ["".join(self._texts)]
-        return self._texts[0] if self._texts else ""
+        return self._stream.text
 
     @property
     def usage(self) -> CompletionUsage | None:
         """The tokens; None until the gateway has sent them, which is near the end."""
-        return self._usage
+        return self._stream.usage
 
     @property
     def meta(self) -> Meta:
@@ -88,13 +88,12 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         """
         for _ in self:
             pass
-        return wait_for(self._stream.final())
+        with self._reading:
+            return _done(self._stream.final())
 
     def close(self) -> None:
         """Give the connection back; harmless when the stream has ended."""
-        if self._end is None:
-            self._end = closed_early(self._stream, self.text)
-            self._drop()
+        self._pump.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,90 +113,129 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         )
 
     def __next__(self) -> ChatCompletionChunk:
-        if self._end is not None:
-            raise self._end
-        chunk = self._pump.next()
-        if isinstance(chunk, BaseException):
-            self._drop.detach()
-            self._end = self._end or chunk  # another thread may have closed the stream meanwhile
-            raise self._end
-        if text := chunk.text:
-            self._texts.append(text)
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        return chunk
+        with self._reading:
+            if self._pump.closed:
+                self._stream.close()  # what it has read ahead is nobody's any more
+            try:
+                return _done(self._stream.__anext__())
+            except StopAsyncIteration:
+                raise StopIteration from None
+
+
+def _done(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits for nothing but the pump, and so for this thread alone."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    raise AssertionError("it was to wait in the pump")
 
 
 @final
 class _Pump:
-    """Reads a stream in one task of the loop, ahead of the thread that takes the chunks.
+    """Reads the bytes of a stream in one task of the loop, ahead of the thread that takes them."""
 
-    It knows nothing of the `ChatStream` in front of it, so that one that is dropped is garbage.
-    """
-
-    def __init__(self, stream: AsyncChatStream) -> None:
-        self._stream = stream
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
         self._portal = portal()
-        self._chunks: queue.SimpleQueue[ChatCompletionChunk | BaseException] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+        self._put = 0  # bytes in all: each number is written by one thread alone
+        self._taken = 0
         self._is_started = False
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._is_waiting_for_room = False
+        self.closed: bool = False
 
-    def next(self) -> ChatCompletionChunk | BaseException:
-        """Give the next chunk, or what the stream ended with."""
+    @property
+    def ahead(self) -> int:
+        """The bytes that wait to be taken."""
+        return self._put - self._taken
+
+    # What the reading thread calls. It never suspends: the thread itself waits.
+
+    async def read(self, deadline: float | None = None) -> bytes:
+        if self.closed:
+            return b""
         try:
-            chunk = self._chunks.get_nowait()
+            data = self._arrived.get_nowait()
         except queue.Empty:
-            chunk = self._wait()
-        if self._is_waiting_for_room and self._chunks.qsize() <= _GO_ON:
+            data = self._wait(deadline)
+        if isinstance(data, BaseException):
+            self._arrived.put(data)  # it is the end, however often one asks
+            if self._portal.is_gone and isinstance(data, asyncio.CancelledError):
+                raise gone()
+            raise data
+        self._taken += len(data)
+        if self._is_waiting_for_room and self.ahead <= _GO_ON:
             self._is_waiting_for_room = False
             self._portal.submit(self._room.set)
-        if isinstance(chunk, BaseException):
-            self._chunks.put(chunk)  # for other threads that wait here
-            if self._portal.is_gone and isinstance(chunk, asyncio.CancelledError):
-                return gone()
-        return chunk
+        return data
 
-    def close(self) -> None:
-        """Give the connection back soon; from any thread, and without waiting."""
-        with contextlib.suppress(ClientClosedError, SystemExit):  # it went with the loop
-            self._portal.submit(self._close)
-
-    def _wait(self) -> ChatCompletionChunk | BaseException:
+    def _wait(self, deadline: float | None) -> bytes | BaseException:
         self._portal.must_not_be_here()
         if not self._is_started:
             self._portal.submit(self._start)
             self._is_started = True
         while not self._portal.is_gone:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            waits = [seconds for seconds in (WAIT_SLICE, left) if seconds is not None]
             with contextlib.suppress(queue.Empty):
-                return self._chunks.get(timeout=WAIT_SLICE)
+                return self._arrived.get(timeout=min(waits, default=None))
+            if left == 0:
+                raise TimeoutError
         raise gone()
 
+    async def finish(self) -> None:
+        self.closed = True
+        with contextlib.suppress(ClientClosedError, SystemExit):
+            self._portal.submit(self._start_finishing)
+
+    # What any thread may call.
+
+    def close(self) -> None:
+        """Give the connection back soon, and wake the thread that waits for more."""
+        if not self.closed:
+            self.closed = True
+            self._arrived.put(b"")
+            with contextlib.suppress(ClientClosedError, SystemExit):  # it went with the loop
+                self._portal.submit(self._close)
+
+    # What the loop calls.
+
     def _start(self) -> None:
-        if self._task is None:
+        if not self.closed:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def _close(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._stream.close()
+        self._source.close()
+
+    def _start_finishing(self) -> None:
+        task = self._task
+        self._task = asyncio.get_running_loop().create_task(self._finish(task))
+
+    async def _finish(self, task: asyncio.Task[None] | None) -> None:
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        await self._source.finish()
 
     async def _run(self) -> None:
         try:
-            async for chunk in self._stream:
-                self._chunks.put(chunk)
-                if self._chunks.qsize() >= _AHEAD:
+            while data := await self._source.read():
+                self._put += len(data)
+                self._arrived.put(data)
+                if self.ahead >= _AHEAD:
                     await self._wait_for_room()
+            self._arrived.put(b"")
         except BaseException as error:  # noqa: BLE001 - all of it is the reader's, nothing the loop's
-            self._stream.close()
-            self._chunks.put(error)
-        else:
-            self._chunks.put(StopIteration())
+            self._arrived.put(error)
 
     async def _wait_for_room(self) -> None:
-        while self._chunks.qsize() > _GO_ON:
+        while self.ahead > _GO_ON:
             self._room.clear()
             self._is_waiting_for_room = True
-            if self._chunks.qsize() > _GO_ON:  # the reader may not have seen that it is waited for
+            if self.ahead > _GO_ON:  # the reader may not have seen that it is waited for
                 await self._room.wait()

@@ -1,13 +1,16 @@
 """What is the sync stream's own: the pump between the loop and the thread that reads."""
 
+import asyncio
 import gc
+import json
 import threading
 import time
 
 import pytest
+from raw_server import events, serving
 
 from nexevo_async.testing import Sandbox
-from nexevo_sync import Limits, Nexevo, StreamError, StreamTruncatedError, Timeouts
+from nexevo_sync import APITimeoutError, Limits, Nexevo, StreamError, StreamTruncatedError, Timeouts
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 
@@ -21,7 +24,7 @@ def opened(client: Nexevo, fault: str | None = None, **more: object):
 
 def test_the_first_chunk_comes_before_the_last_is_made(sync_client):
     began = time.monotonic()
-    with opened(sync_client, '{"chunk_delay_s": 0.05}') as stream:
+    with opened(sync_client, '{"chunk_delay_s": 0.02}') as stream:
         next(stream)
         first = time.monotonic() - began
         for _ in stream:
@@ -91,7 +94,7 @@ def test_a_stream_that_is_left_gives_its_connection_back(sandbox: Sandbox, leave
     limits = Limits(max_connections=2, max_streams=1)
     with Nexevo(sandbox.api_key, base_url=sandbox.base_url, limits=limits) as client:
         for _ in range(3):
-            stream = opened(client, '{"chunk_delay_s": 0.2}', timeouts=Timeouts(pool=2))
+            stream = opened(client, '{"chunk_delay_s": 0.05}', timeouts=Timeouts(pool=2))
             leave(stream)
             del stream
             gc.collect()
@@ -103,12 +106,84 @@ def test_a_stream_that_is_left_gives_its_connection_back(sandbox: Sandbox, leave
 
 def test_a_slow_reader_holds_the_gateway_back(sandbox: Sandbox):
     with Nexevo(sandbox.api_key, base_url=sandbox.base_url) as client:
-        stream = opened(client, max_tokens=100_000)
+        stream = opened(client, max_tokens=20_000)
         next(stream)
         time.sleep(0.5)
-        ahead = stream._pump._chunks.qsize()
-        assert ahead <= 2 * 256 + 1
-        assert sum(1 for _ in stream) > 99_000
+        ahead = stream._pump.ahead
+        assert 0 < ahead <= 2**20
+        assert sum(1 for _ in stream) > 19_000
+
+
+def piece(text: str) -> bytes:
+    return b"data: %s\n\n" % json.dumps({"choices": [{"delta": {"content": text}}]}).encode()
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+async def test_a_slow_reader_holds_bytes_and_not_so_many_chunks_back():
+    async with serving(events(*[piece("x" * 2**20)] * 40, DONE)) as server:
+        with Nexevo("k", base_url=server.base_url) as client:
+            stream = await asyncio.to_thread(opened, client)
+            await asyncio.to_thread(next, stream)
+            await asyncio.sleep(0.3)
+            assert 0 < stream._pump.ahead <= 2**20
+            final = await asyncio.to_thread(stream.final)
+    assert len(final.text) == 40 * 2**20
+
+
+@pytest.mark.parametrize("limit", ["first_token", "total", "read"])
+async def test_a_stream_is_held_to_its_limits_while_a_thread_waits_for_it(limit: str):
+    role = b'data: {"choices": [{"delta": {"role": "assistant"}}]}\n\n'
+    async with serving(events(role, hold=True)) as server:
+        with Nexevo("k", base_url=server.base_url) as client:
+            timeouts = Timeouts(**{limit: 0.2})
+            stream = await asyncio.to_thread(opened, client, timeouts=timeouts)
+            for _ in range(2):
+                with pytest.raises(APITimeoutError, match=f"{limit}=0.2 s") as caught:
+                    await asyncio.to_thread(list, stream)
+            assert caught.value.limit == limit
+            assert 0.19 <= caught.value.elapsed < 1
+            await server.until(lambda: server.open == 0)
+
+
+async def test_closing_wakes_the_thread_that_waits_for_the_next_chunk():
+    async with serving(events(piece("a"), hold=True)) as server:
+        with Nexevo("k", base_url=server.base_url) as client:
+            stream = await asyncio.to_thread(opened, client)
+            reading = asyncio.create_task(asyncio.to_thread(list, stream))
+            while not stream.text:
+                await asyncio.sleep(0.01)
+            stream.close()
+            with pytest.raises(StreamError, match="closed before its end") as caught:
+                await asyncio.wait_for(reading, 1)
+            assert caught.value.partial == "a"
+            await server.until(lambda: server.open == 0)
+
+
+@pytest.mark.parametrize("read", [0, 1, 3])
+async def test_a_closed_stream_gives_nothing_that_it_had_read_ahead(read: int):
+    async with serving(events(piece("a") + piece("b") + piece("c") + DONE)) as server:
+        with Nexevo("k", base_url=server.base_url) as client:
+            stream = await asyncio.to_thread(opened, client)
+            for _ in range(read):
+                await asyncio.to_thread(next, stream)
+            stream.close()
+            for _ in range(2):
+                with pytest.raises(StreamError, match="closed before its end"):
+                    await asyncio.to_thread(next, stream)
+            assert stream.text == "abc"[:read]
+
+
+async def test_a_stream_that_was_read_whole_gives_its_connection_to_the_next():
+    async with serving(events(piece("a"), DONE)) as server:
+        with Nexevo("k", base_url=server.base_url) as client:
+            for _ in range(5):
+                stream = await asyncio.to_thread(opened, client)
+                assert (await asyncio.to_thread(stream.final)).text == "a"
+                stream.close()
+                assert await asyncio.to_thread(list, stream) == []
+        assert server.connections == 1
 
 
 def test_streams_of_many_threads_do_not_mix(sync_client):
