@@ -87,13 +87,17 @@ class Portal:
             pass
         raise gone()
 
+    def is_here(self) -> bool:
+        """Say whether this is the portal's own thread."""
+        return threading.get_ident() == self._thread.ident
+
     def must_not_be_here(self) -> None:
         """Refuse to wait on the loop's own thread, where nothing would ever end the wait.
 
         Raises:
             RuntimeError: this is that thread.
         """
-        if threading.get_ident() == self._thread.ident:
+        if self.is_here():
             raise RuntimeError(
                 "A call of nexevo_sync was made on its own event loop, where waiting would stop "
                 "every call for ever. Code that runs there, such as a middleware, has to await: "
@@ -327,8 +331,10 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     failure = call.take_failure()
     if failure is None:
         return call.answer()
-    of_end = asyncio.CancelledError if via.is_gone else RuntimeError if _is_exiting() else ()
-    if isinstance(failure, of_end):  # RuntimeError: a loop gets no worker thread any more
+    if (via.is_gone and isinstance(failure, asyncio.CancelledError)) or (
+        # Its loop got no worker thread: to look up a name, say.
+        _is_exiting() and isinstance(failure, RuntimeError) and "shutdown" in str(failure)
+    ):
         failure = gone()
     try:
         raise failure
@@ -366,10 +372,22 @@ def _cancel(call: _Call[Any], via: Portal | None) -> None:
 
 
 def run_if_started(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that closes a client; where no portal runs, it has nothing to wait for."""
-    if _process.portal is not None and not _process.portal.is_gone:
+    """Run a coroutine that closes a client; where no portal runs, it has nothing to wait for.
+
+    On the portal's own thread, where the garbage collector may run a ``__del__``, it is not waited
+    for.
+    """
+    running = _process.portal
+    if running is None or running.is_gone:
+        with contextlib.suppress(StopIteration):
+            coroutine.send(None)
+        coroutine.close()
+    elif running.is_here():
+        task = asyncio.get_running_loop().create_task(coroutine)
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+    else:
         wait_for(coroutine)
-        return
-    with contextlib.suppress(StopIteration):
-        coroutine.send(None)
-    coroutine.close()
+
+
+_closing: Final[set[asyncio.Task[None]]] = set()  # a loop itself holds its tasks only weakly

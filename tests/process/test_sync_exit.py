@@ -1,26 +1,13 @@
-"""Whole programs on the sync client: how they end, what Ctrl-C does, what a fork leaves."""
+"""How programs on the sync client end, and what a signal does to a call of theirs."""
 
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
+from programs import command, environment, run_all
 
 from nexevo_async.testing import Sandbox
-
-PREAMBLE = """
-import logging, os, sys, threading, time
-# -X dev tells of steps that a busy machine took long for.
-logging.getLogger("asyncio").setLevel(logging.ERROR)
-from nexevo_sync import ClientClosedError, Nexevo
-MESSAGES = [{"role": "user", "content": "Hello!"}]
-def ended():
-    print(time.monotonic(), flush=True)
-def stream(client):
-    return client.chat.completions.create(model="nexevo/fast", messages=MESSAGES, stream=True)
-"""
 
 SCRIPTS = {
     "never closed": """
@@ -65,39 +52,104 @@ SCRIPTS = {
         [t.start() for t in threads], [t.join() for t in threads]
         assert out == [True] * 200, out
     """,
-    "a forked child": """
-        import warnings
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns on a fork with threads
+    "an exception": """
+        sys.excepthook = lambda kind, error, traceback: None
         client = Nexevo()
-        client.models.list()
-        pid = os.fork()
-        if pid == 0:
-            status = 0
-            try:
-                for _ in range(5):
-                    client.models.list()
-            except BaseException:
-                status = 1
-            os._exit(status)
-        assert os.waitpid(pid, 0)[1] == 0
-        client.models.list()
+        left = stream(client)
+        next(left)
+        ended()
+        raise LookupError
     """,
-    "forked children that leave as programs do": """
-        import warnings
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns on a fork with threads
+    "sys.exit in a thread": """
         client = Nexevo()
-        unread = stream(client)
-        for calls in range(3):
-            pid = os.fork()
-            if pid == 0:
+        def work():
+            client.models.list()
+            sys.exit(5)
+        thread = threading.Thread(target=work)
+        thread.start(), thread.join()
+    """,
+    "sys.exit with a stream left unfinished": """
+        with Nexevo() as client:
+            left = stream(client)
+            next(left)
+            ended()
+            sys.exit(5)
+    """,
+    "os._exit": """
+        client = Nexevo()
+        left = stream(client)
+        next(left)
+        ended()
+        os._exit(5)
+    """,
+    "a first call at exit": """
+        import atexit
+        def late():
+            try:
+                Nexevo().models.list()
+            except ClientClosedError as error:
+                assert "is exiting" in str(error), error
+                ended()
+        atexit.register(late)
+        ended()
+    """,
+    "a call in atexit, by a client that was not used before": """
+        import atexit
+        client, other = Nexevo(), Nexevo()
+        client.models.list()
+        def late():
+            try:
+                other.models.list()
+            except ClientClosedError as error:
+                assert "is exiting" in str(error), error
+            client.models.list()
+            ended()
+        atexit.register(late)
+    """,
+    "a client in __del__": """
+        outcomes = []
+        class Holder:
+            def __init__(self):
+                self.client = Nexevo()
+                self.client.models.list()
+            def __del__(self):
                 try:
-                    next(unread)
-                except ClientClosedError:
-                    for _ in range(calls):
-                        client.models.list()
-                    sys.exit(7)
-            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-        assert unread.final().text
+                    outcomes.append(self.client.models.list().meta.status)
+                except (ClientClosedError, RuntimeError) as error:
+                    outcomes.append(type(error).__name__)
+                self.client.close()
+        Holder()
+        holders = [Holder()]
+        async def drop(request, call_next):
+            holders.clear()  # on the thread that would have to answer
+            return await call_next(request)
+        Nexevo(middleware=[drop]).models.list()
+        assert outcomes == [200, "RuntimeError"], outcomes
+        kept = Holder()  # deleted when the interpreter is exiting
+    """,
+    "threads still calling": """
+        client = Nexevo()
+        client.models.list()
+        def work():
+            for _ in range(20):
+                client.models.list()
+                assert stream(client).final().text
+            ended()
+        for _ in range(4):
+            threading.Thread(target=work).start()
+    """,
+    "a module-level client": """
+        import module_level
+        assert module_level.title() == "x"
+    """,
+    "a pickled client": """
+        import copy, pickle
+        client = Nexevo(max_retries=7)
+        client.models.list()
+        assert client.with_options().models.list().data
+        for twin in (pickle.loads(pickle.dumps(client)), copy.deepcopy(client)):
+            assert twin.models.list().data
+        assert os.environ["NEXEVO_API_KEY"].encode() not in pickle.dumps(client)
     """,
     "daemon threads still calling": """
         client = Nexevo()
@@ -135,17 +187,11 @@ SCRIPTS = {
 }
 
 
-def environment(sandbox: Sandbox) -> dict[str, str]:
-    return {
-        "NEXEVO_API_KEY": sandbox.api_key,
-        "NEXEVO_BASE_URL": sandbox.base_url,
-        "PATH": "/usr/bin:/bin",
-    }
-
-
-def command(script: str) -> list[str]:
-    program = f"{PREAMBLE}{textwrap.dedent(script)}\nended()"
-    return [sys.executable, "-W", "error", "-X", "dev", "-c", program]
+CODES = {
+    "an exception": 1,
+    "os._exit": 5,
+    "sys.exit with a stream left unfinished": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -154,56 +200,78 @@ def gateway():
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def ended(gateway):
+    return run_all(SCRIPTS, gateway)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_program_ends_by_itself_and_says_nothing(name, gateway):
-    done = subprocess.run(
-        command(SCRIPTS[name]),
-        env=environment(gateway),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    took = time.monotonic() - float(done.stdout)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert took < 2
+def test_a_program_ends_by_itself_and_says_nothing(name, ended):
+    done = ended[name]
+    assert (done.code, done.stderr) == (CODES.get(name, 0), "")
+    assert done.exit_took < 2
 
 
-def test_ctrl_c_ends_the_call_and_the_next_one_works(gateway):
-    script = """
-        client = Nexevo()
-        client.models.list()
-        print("ready", flush=True)
-        try:
-            client.conversations.create(extra_headers={"X-Sandbox-Fault": '{"delay_s": 30}'})
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
-        print(client.models.list().data[0].object, flush=True)
-    """
-    with subprocess.Popen(
-        command(script), env=environment(gateway), stdout=subprocess.PIPE, text=True
-    ) as process:
+WAITS = """
+    import signal
+    def leave(*_):
+        sys.exit(4)
+    client = Nexevo()
+    client.models.list()
+    {setup}
+    print("ready", flush=True)
+    try:
+        {waits}
+    except (KeyboardInterrupt, SystemExit) as error:
+        print(type(error).__name__, flush=True)
+        if isinstance(error, SystemExit):
+            raise
+    print(client.models.list().data[0].object, flush=True)
+"""
+CALL = """client.conversations.create(extra_headers={"X-Sandbox-Fault": '{"delay_s": 30}'})"""
+SLOW = """{"X-Sandbox-Fault": '{"chunk_delay_s": 30}'}"""
+STREAM = f"""
+        with client.chat.completions.create(
+            model="nexevo/fast", messages=MESSAGES, stream=True, extra_headers={SLOW}
+        ) as left:
+            next(left)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "setup", "waits", "says", "code"),
+    [
+        (signal.SIGINT, "", CALL, ["KeyboardInterrupt", "model"], 0),
+        (signal.SIGINT, "", STREAM, ["KeyboardInterrupt", "model"], 0),
+        (signal.SIGTERM, "signal.signal(signal.SIGTERM, leave)", CALL, ["SystemExit"], 4),
+        (signal.SIGTERM, "", CALL, [], -signal.SIGTERM),
+    ],
+    ids=["Ctrl-C in a call", "Ctrl-C in a stream", "SIGTERM that is handled", "SIGTERM"],
+)
+def test_a_signal_ends_the_call_here_and_at_the_gateway(sent, setup, waits, says, code):
+    script = WAITS.format(setup=setup, waits=waits)
+    with (
+        Sandbox() as gateway,
+        subprocess.Popen(
+            command(script), env=environment(gateway), stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        waiting_for(lambda: gateway.requests[-1].operation == "conversations.create")
-        time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        until(lambda: len(gateway.requests) == 2, within=5)
+        time.sleep(0.1)  # the signal is to come while it waits
+        process.send_signal(sent)
         began = time.monotonic()
-        assert process.stdout.readline() == "interrupted\n"
-        assert time.monotonic() - began < 0.3
-        entry = next(r for r in gateway.requests if r.operation == "conversations.create"
-                     and r.status is None)  # fmt: skip
-        waiting_for(lambda: entry_of(gateway, entry).peer_left is not None)
-        assert process.stdout.readline() == "model\n"
-        assert process.wait(5) == 0
+        if says:
+            assert process.stdout.readline() == f"{says[0]}\n"
+            assert time.monotonic() - began < 0.3
+        until(lambda: gateway.requests[1].peer_left is not None, within=1)
+        assert [process.stdout.readline().strip() for _ in says[1:]] == says[1:]
+        assert process.wait(2) == code
 
 
-def entry_of(gateway: Sandbox, entry):
-    return next(r for r in gateway.requests if r.time == entry.time)
-
-
-def waiting_for(condition, seconds: float = 2.0) -> None:
-    end = time.monotonic() + seconds
+def until(condition, within: float) -> None:
+    end = time.monotonic() + within
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.01)
