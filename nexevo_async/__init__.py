@@ -1,4 +1,7 @@
-"""The asyncio client of the Nexevo.ai LLM gateway."""
+"""The asyncio client of the Nexevo.ai LLM gateway.
+
+PYTEST_DONT_REWRITE, for no assertion in here is a test's.
+"""
 
 import importlib
 from typing import TYPE_CHECKING

@@ -1,4 +1,7 @@
-"""The sync client of the Nexevo.ai LLM gateway: `nexevo_async` without ``await``."""
+"""The sync client of the Nexevo.ai LLM gateway: `nexevo_async` without ``await``.
+
+PYTEST_DONT_REWRITE, for no assertion in here is a test's.
+"""
 
 import importlib
 from typing import TYPE_CHECKING

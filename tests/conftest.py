@@ -8,6 +8,8 @@ from nexevo_async import AsyncNexevo
 from nexevo_async.testing import Sandbox
 from nexevo_sync import Nexevo
 
+collect_ignore = ["apps", "user_project"]  # programs and tests of users, run by tests of ours
+
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:

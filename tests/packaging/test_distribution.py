@@ -12,6 +12,7 @@ import pytest
 from nexevo_async.version import VERSION
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("nexevo_async", "nexevo_sync")
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,15 @@ def test_the_wheel_has_both_packages_typed_and_not_the_generator(dist: Path) -> 
     assert {"nexevo_async/cli/demo.py", "nexevo_sync/services/conversations.py"} <= names
     assert "nexevo_sync/_generate.py" not in names
     assert f"nexevo-{VERSION}.dist-info/licenses/LICENSE" in names
+
+
+def test_pytest_finds_the_plugin_and_leaves_the_packages_alone(dist: Path) -> None:
+    with zipfile.ZipFile(dist / f"nexevo-{VERSION}-py3-none-any.whl") as wheel:
+        entries = wheel.read(f"nexevo-{VERSION}.dist-info/entry_points.txt").decode()
+        inits = [wheel.read(f"{name}/__init__.py").decode() for name in PACKAGES]
+    assert "[pytest11]\nnexevo = nexevo_async.testing.pytest_plugin\n" in entries
+    # Else it would warn a program that imports Nexevo, and then runs pytest.
+    assert all("PYTEST_DONT_REWRITE" in init.split('"""')[1] for init in inits)
 
 
 def test_the_metadata_is_whole(dist: Path) -> None:

@@ -47,8 +47,16 @@ def test_constructing_a_client_loads_no_transport(client: str) -> None:
     assert heavy.isdisjoint(loaded)
 
 
+def test_the_plugin_for_pytest_loads_nothing_of_the_sdk() -> None:
+    loaded = printed_by(LOADED.format("import pytest, nexevo_async.testing.pytest_plugin"))
+    heavy = {"aiohttp", "anyio", "attr", "cattrs", "msgspec", "nexevo_sync", "sqlite3", "yarl"}
+    assert heavy.isdisjoint(loaded)
+
+
 def test_the_async_package_does_not_load_its_twin() -> None:
-    loaded = printed_by(LOADED.format("import nexevo_async.client, nexevo_async.testing"))
+    loaded = printed_by(
+        LOADED.format("from nexevo_async.testing import Sandbox; import nexevo_async.client")
+    )
     assert "nexevo_sync" not in loaded
 
 
