@@ -91,6 +91,7 @@ def types(session: nox.Session) -> None:
     install(session, "types")
     samples = [
         "tests/types",
+        "tests/user_project",
         "docs/examples",
         "bench",
         "noxfile.py",
@@ -105,7 +106,7 @@ def types(session: nox.Session) -> None:
     # Left alone, it takes the interpreter of a .venv beside it.
     pyright = ("basedpyright", "--pythonpath", f"{session.bin}/python")
     session.run(*pyright)
-    session.run(*pyright, "tests/types", "docs/examples")
+    session.run(*pyright, "tests/types", "tests/user_project", "docs/examples")
     for package in PACKAGES:
         session.run("basedpyright", "--verifytypes", package, "--ignoreexternal")
 

@@ -50,6 +50,7 @@ async def client() -> None:
         assert_type(nexevo.with_options(max_retries=0), AsyncNexevo)
         assert_type(await nexevo.request("GET", "/models"), Response)
         assert_type(nexevo.seats, SeatUsage)
+        assert_type(await nexevo.aclose(), None)
 
 
 async def conversations(nexevo: AsyncNexevo) -> None:
@@ -62,6 +63,10 @@ async def conversations(nexevo: AsyncNexevo) -> None:
     page = await nexevo.conversations.list(limit=20)
     assert_type(page, AsyncPage[Conversation])
     assert_type(await page.next_page(), AsyncPage[Conversation] | None)
+    assert_type(page.data, list[Conversation])
+    assert_type(page.has_more, bool)
+    assert_type(page.next_cursor, str | None)
+    assert_type(page.meta, Meta)
     async for item in page:
         assert_type(item, Conversation)
     assert_type(await nexevo.conversations.get("conv_1"), Conversation)
@@ -74,7 +79,7 @@ async def conversations(nexevo: AsyncNexevo) -> None:
         Message,
     )
     assert_type(await nexevo.conversations.list_messages("conv_1"), AsyncPage[Message])
-    await nexevo.conversations.delete("conv_1", max_retries=0)
+    assert_type(await nexevo.conversations.delete("conv_1", max_retries=0), None)
 
 
 async def chat(nexevo: AsyncNexevo, *, streamed: bool) -> None:
@@ -94,6 +99,11 @@ async def chat(nexevo: AsyncNexevo, *, streamed: bool) -> None:
         async for chunk in stream:
             assert_type(chunk, ChatCompletionChunk)
     assert_type(await stream.final(), ChatCompletion)
+    assert_type(stream.text, str)
+    assert_type(stream.usage, CompletionUsage | None)
+    assert_type(stream.meta, Meta)
+    assert_type(await stream.aclose(), None)
+    assert_type(stream.close(), None)
     assert_type(
         await nexevo.chat.completions.create(
             model="nexevo/balanced", messages=messages, stream=streamed
@@ -123,11 +133,11 @@ async def accounts(nexevo: AsyncNexevo) -> None:
     assert_type(await nexevo.auth.two_fa_enable(code="123456"), TwoFactorEnabled)
     assert_type(await nexevo.auth.two_fa_disable(password="pw", code="123456"), TwoFactorStatus)
     assert_type(await nexevo.auth.export_data(), DataExport)
-    await nexevo.auth.request_password_reset(email="jane@example.com")
-    await nexevo.auth.confirm_password_reset(token="t", new_password="pw")
-    await nexevo.auth.change_password(current_password="pw", new_password="pw")
-    await nexevo.auth.logout()
-    await nexevo.auth.deactivate(password="pw")
+    assert_type(await nexevo.auth.request_password_reset(email="jane@example.com"), None)
+    assert_type(await nexevo.auth.confirm_password_reset(token="t", new_password="pw"), None)
+    assert_type(await nexevo.auth.change_password(current_password="pw", new_password="pw"), None)
+    assert_type(await nexevo.auth.logout(), None)
+    assert_type(await nexevo.auth.deactivate(password="pw"), None)
 
 
 async def keys(nexevo: AsyncNexevo) -> None:
@@ -142,7 +152,7 @@ async def keys(nexevo: AsyncNexevo) -> None:
     assert_type(await nexevo.keys.update_spend_cap("key_1", clear=True), Key)
     assert_type(await nexevo.keys.update_alert_webhook("key_1", url="https://a.com"), Key)
     assert_type(await nexevo.keys.update_geo_policy("key_1", policy="cn-only"), Key)
-    await nexevo.keys.revoke("key_1")
+    assert_type(await nexevo.keys.revoke("key_1"), None)
 
 
 async def organizations(nexevo: AsyncNexevo) -> None:
@@ -161,7 +171,7 @@ async def organizations(nexevo: AsyncNexevo) -> None:
     assert_type(
         await nexevo.organizations.transfer_owner("org_1", new_owner_user_id="u_789"), Organization
     )
-    await nexevo.organizations.remove_member("org_1", "u_1")
+    assert_type(await nexevo.organizations.remove_member("org_1", "u_1"), None)
 
 
 def an_alert(body: bytes, headers: dict[str, str]) -> None:

@@ -50,6 +50,7 @@ def client() -> None:
         assert_type(nexevo.with_options(max_retries=0), Nexevo)
         assert_type(nexevo.request("GET", "/models"), Response)
         assert_type(nexevo.seats, SeatUsage)
+        assert_type(nexevo.close(), None)
 
 
 def conversations(nexevo: Nexevo) -> None:
@@ -62,6 +63,10 @@ def conversations(nexevo: Nexevo) -> None:
     page = nexevo.conversations.list(limit=20)
     assert_type(page, Page[Conversation])
     assert_type(page.next_page(), Page[Conversation] | None)
+    assert_type(page.data, list[Conversation])
+    assert_type(page.has_more, bool)
+    assert_type(page.next_cursor, str | None)
+    assert_type(page.meta, Meta)
     for item in page:
         assert_type(item, Conversation)
     assert_type(nexevo.conversations.get("conv_1"), Conversation)
@@ -74,7 +79,7 @@ def conversations(nexevo: Nexevo) -> None:
         Message,
     )
     assert_type(nexevo.conversations.list_messages("conv_1"), Page[Message])
-    nexevo.conversations.delete("conv_1", max_retries=0)
+    assert_type(nexevo.conversations.delete("conv_1", max_retries=0), None)
 
 
 def chat(nexevo: Nexevo, *, streamed: bool) -> None:
@@ -94,6 +99,10 @@ def chat(nexevo: Nexevo, *, streamed: bool) -> None:
         for chunk in stream:
             assert_type(chunk, ChatCompletionChunk)
     assert_type(stream.final(), ChatCompletion)
+    assert_type(stream.text, str)
+    assert_type(stream.usage, CompletionUsage | None)
+    assert_type(stream.meta, Meta)
+    assert_type(stream.close(), None)
     assert_type(
         nexevo.chat.completions.create(model="nexevo/balanced", messages=messages, stream=streamed),
         ChatCompletion | ChatStream,
@@ -119,11 +128,11 @@ def accounts(nexevo: Nexevo) -> None:
     assert_type(nexevo.auth.two_fa_enable(code="123456"), TwoFactorEnabled)
     assert_type(nexevo.auth.two_fa_disable(password="pw", code="123456"), TwoFactorStatus)
     assert_type(nexevo.auth.export_data(), DataExport)
-    nexevo.auth.request_password_reset(email="jane@example.com")
-    nexevo.auth.confirm_password_reset(token="t", new_password="pw")
-    nexevo.auth.change_password(current_password="pw", new_password="pw")
-    nexevo.auth.logout()
-    nexevo.auth.deactivate(password="pw")
+    assert_type(nexevo.auth.request_password_reset(email="jane@example.com"), None)
+    assert_type(nexevo.auth.confirm_password_reset(token="t", new_password="pw"), None)
+    assert_type(nexevo.auth.change_password(current_password="pw", new_password="pw"), None)
+    assert_type(nexevo.auth.logout(), None)
+    assert_type(nexevo.auth.deactivate(password="pw"), None)
 
 
 def keys(nexevo: Nexevo) -> None:
@@ -138,7 +147,7 @@ def keys(nexevo: Nexevo) -> None:
     assert_type(nexevo.keys.update_spend_cap("key_1", clear=True), Key)
     assert_type(nexevo.keys.update_alert_webhook("key_1", url="https://a.com"), Key)
     assert_type(nexevo.keys.update_geo_policy("key_1", policy="cn-only"), Key)
-    nexevo.keys.revoke("key_1")
+    assert_type(nexevo.keys.revoke("key_1"), None)
 
 
 def organizations(nexevo: Nexevo) -> None:
@@ -157,7 +166,7 @@ def organizations(nexevo: Nexevo) -> None:
     assert_type(
         nexevo.organizations.transfer_owner("org_1", new_owner_user_id="u_789"), Organization
     )
-    nexevo.organizations.remove_member("org_1", "u_1")
+    assert_type(nexevo.organizations.remove_member("org_1", "u_1"), None)
 
 
 def an_alert(body: bytes, headers: dict[str, str]) -> None:
