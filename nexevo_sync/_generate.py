@@ -99,6 +99,13 @@ class Source:
             if isinstance(statement, ast.ImportFrom) and not statement.level
             for alias in statement.names
         }
+        self.module: Final = path.removesuffix(".py").replace("/", ".")
+        self.assigned: Final = {
+            name
+            for statement in self.tree.body
+            for name in assigned(statement)
+            if not name.startswith("_")
+        }
 
     def refused(self, node: ast.AST, what: str) -> RefusedError:
         """Give the error that refuses a construct."""
@@ -153,6 +160,15 @@ class Source:
             return sync_docstring(text)
         except RefusedError as error:
             raise self.refused(first, f"the docstring of {owner.name}: {error}") from None
+
+
+def assigned(statement: ast.stmt) -> list[str]:
+    """Give the name that a statement gives a value, if that is what it does."""
+    match statement:
+        case ast.AnnAssign(target=ast.Name(name), value=ast.expr()) | ast.Assign([ast.Name(name)]):
+            return [name]
+        case _:
+            return []
 
 
 def arguments(function: Function) -> list[ast.arg]:
@@ -235,6 +251,9 @@ class Imports:
         for name, node in names_in(root):
             if name in ONLY_ASYNC:
                 raise source.refused(node, f"{name} in a signature has no sync form")
+            if name in source.assigned:  # a type variable, or a name of a type: one for both
+                self.add(source.module, name)
+                continue
             if name in defined or (name not in source.imported and hasattr(builtins, name)):
                 continue
             if name not in source.imported:
@@ -318,18 +337,49 @@ class Module:
                 raise self._source.refused(node, f"{type(node).__name__} at the top of a module")
 
     def _class(self, node: ast.ClassDef) -> str:
-        if node.bases or node.keywords:
-            raise self._source.refused(node, f"{node.name} has a base class")
+        base = self._base(node)
         members = [f"    {self._source.docstring(node)}\n"]
         for member in node.body[1:]:
-            if not isinstance(member, Function):
+            if isinstance(member, Function):
+                if not member.name.startswith("_") or member.name.startswith("__"):
+                    members.append(self._method(node, member))
+            elif isinstance(member, ast.AnnAssign) and assigned(member):
+                members.append(self._attribute(member))
+            else:
                 raise self._source.refused(
                     member, f"{type(member).__name__} in the body of {node.name}"
                 )
-            if not member.name.startswith("_") or member.name.startswith("__"):
-                members.append(self._method(node, member))
         name = RENAMED.get(node.name, node.name)
-        return self._decorators(node, {"final"}, "") + f"class {name}:\n" + "\n".join(members)
+        head = f"class {name}{base}:\n"
+        return self._decorators(node, {"final"}, "") + head + "\n".join(members)
+
+    def _base(self, node: ast.ClassDef) -> str:
+        """Give a generic class's base; no class has another."""
+        match node:
+            case ast.ClassDef(bases=[], keywords=[]):
+                self._no_type_parameters(node)
+                return ""
+            case ast.ClassDef(
+                bases=[ast.Subscript(value=ast.Name("Generic")) as base], keywords=[]
+            ):
+                self._imports.add_names_of(self._source, base, ())
+                return f"({ast.unparse(base)})"
+            case _:
+                raise self._source.refused(node, f"{node.name} has a base class")
+
+    def _no_type_parameters(self, node: ast.ClassDef | Function) -> None:
+        if getattr(node, "type_params", []):  # Python 3.11 does not even parse them
+            raise self._source.refused(node, f"{node.name} has type parameters")
+
+    def _attribute(self, member: ast.AnnAssign) -> str:
+        """Give a value of a class as it stands."""
+        for part in (member.annotation, member.value):
+            if part is not None:
+                self._imports.add_names_of(self._source, part, self._defined)
+        text = self._source.between(
+            self._source.start(member), self._source.end(member), [member.annotation]
+        )
+        return f"    {text}\n"
 
     def _decorators(self, node: ast.ClassDef | Function, known: set[str], indent: str) -> str:
         text = ""
@@ -348,6 +398,7 @@ class Module:
             raise self._source.refused(method, f"{method.name} has no self")
         if method.name == "__init__" and owner.name != CLIENT:
             return self._service_init(owner, method)
+        self._no_type_parameters(method)
         known = {"overload", "property", "cached_property"}
         text = self._decorators(method, known, "    ") + f"    {self._source.header(method)}"
         for part in [*(a.annotation for a in parameters), method.returns, *_defaults(method)]:
@@ -450,10 +501,10 @@ class Module:
                     lines.append(f"self.{part}: {service} = {service}(twin.{part})")
                 case _:
                     raise self._source.refused(statement, f"a statement in {owner.name}.__init__")
-        module = self._source.path.removesuffix(".py").replace("/", ".")
-        self._imports.add(module, owner.name, f"Async{owner.name}")
+        self._imports.add(self._source.module, owner.name, f"Async{owner.name}")
         body = "".join(f"        {line}\n" for line in lines)
-        return f"    def __init__(self, twin: Async{owner.name}) -> None:\n{body}"
+        twin = f"Async{owner.name}{self._base(owner).removeprefix('(Generic').removesuffix(')')}"
+        return f"    def __init__(self, twin: {twin}) -> None:\n{body}"
 
 
 def _defaults(function: Function) -> list[ast.expr | None]:
