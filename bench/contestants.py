@@ -9,6 +9,7 @@ import aiohttp
 import httpx
 import msgspec
 import openai
+import requests
 from yarl import URL
 
 from bench.server import CHUNKS
@@ -120,11 +121,19 @@ def sync_tasks(base_url: str) -> Generator[dict[str, dict[str, SyncTask]]]:
     """Give the tasks of the blocking clients by what they do and by client."""
     with ExitStack() as stack:
         plain = stack.enter_context(httpx.Client(headers=_AUTHORIZATION))
+        pool = stack.enter_context(requests.Session())
+        pool.headers.update(_AUTHORIZATION)
+        pool.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=16))
         ours = stack.enter_context(Nexevo(KEY, base_url=base_url))
         openais = stack.enter_context(openai.OpenAI(api_key=KEY, base_url=base_url))
 
         def plain_get() -> None:
             response = plain.get(f"{base_url}/conversations/{next(_IDS)}")
+            response.raise_for_status()
+            msgspec.json.decode(response.content)
+
+        def requests_get() -> None:
+            response = pool.get(f"{base_url}/conversations/{next(_IDS)}")
             response.raise_for_status()
             msgspec.json.decode(response.content)
 
@@ -134,6 +143,12 @@ def sync_tasks(base_url: str) -> Generator[dict[str, dict[str, SyncTask]]]:
         def plain_chat() -> None:
             body = msgspec.json.encode({"model": MODEL, "messages": MESSAGES})
             response = plain.post(f"{base_url}{_CHAT}", content=body, headers=_JSON)
+            response.raise_for_status()
+            msgspec.json.decode(response.content)
+
+        def requests_chat() -> None:
+            body = msgspec.json.encode({"model": MODEL, "messages": MESSAGES})
+            response = pool.post(f"{base_url}{_CHAT}", data=body, headers=_JSON)
             response.raise_for_status()
             msgspec.json.decode(response.content)
 
@@ -162,7 +177,12 @@ def sync_tasks(base_url: str) -> Generator[dict[str, dict[str, SyncTask]]]:
             assert chunks == CHUNKS
 
         yield {
-            "GET": {"httpx": plain_get, "Nexevo": our_get},
-            "chat": {"httpx": plain_chat, "Nexevo": our_chat, "OpenAI": openai_chat},
+            "GET": {"httpx": plain_get, "requests": requests_get, "Nexevo": our_get},
+            "chat": {
+                "httpx": plain_chat,
+                "requests": requests_chat,
+                "Nexevo": our_chat,
+                "OpenAI": openai_chat,
+            },
             "stream": {"Nexevo": our_stream, "OpenAI": openai_stream},
         }

@@ -13,7 +13,7 @@ from typing import Final, cast
 
 import uvloop
 
-CHUNKS: Final = 1000
+CHUNKS: Final = 2000
 """Events that carry text in a streamed completion."""
 
 _COMMON: Final = (
