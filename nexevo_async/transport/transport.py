@@ -112,8 +112,9 @@ async def _keeper(session: "Session") -> AsyncGenerator[None, None]:
 
 
 async def _close(state: LoopState) -> None:
-    if state.keeper is not None:
-        await state.keeper.aclose()
+    keeper, state.keeper = state.keeper, None  # two may close at once
+    if keeper is not None:
+        await keeper.aclose()
 
 
 @final

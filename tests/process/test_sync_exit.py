@@ -140,7 +140,7 @@ SCRIPTS = {
     """,
     "a module-level client": """
         import module_level
-        assert module_level.title() == "x"
+        assert module_level.fifty_calls() == os.getpid()
     """,
     "a pickled client": """
         import copy, pickle

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +39,6 @@ SCRIPTS = {
         from nexevo_async import AsyncNexevo
         import module_level
         asyncio.run(AsyncNexevo().models.list())
-        began = time.monotonic()
         children = []
         for _ in range(8):
             pid = os.fork()
@@ -53,7 +51,6 @@ SCRIPTS = {
             children.append(pid)
         module_level.fifty_calls()  # the parent goes on meanwhile
         assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
-        assert time.monotonic() - began < 10
         module_level.fifty_calls()
     """,
     **{
@@ -61,12 +58,10 @@ SCRIPTS = {
         {ALLOWED.replace(chr(10), chr(10) + " " * 8)}
         import multiprocessing, module_level
         if __name__ == "__main__":
-            began = time.monotonic()
             with multiprocessing.get_context("{method}").Pool(2) as pool:
                 pids = [pool.apply_async(module_level.fifty_calls) for _ in range(2)]
-                assert os.getpid() not in [pid.get(10) for pid in pids]
+                assert os.getpid() not in [pid.get(30) for pid in pids]
                 pool.close(), pool.join()
-            assert time.monotonic() - began < 10
             module_level.fifty_calls()
         """
         for method in ("fork", "spawn", "forkserver")
@@ -144,9 +139,7 @@ def test_gunicorn_that_preloads(gateway: Sandbox):
         listening = next(line for line in process.stderr if "Listening at" in line)
         found = re.search(r"http://\S+", listening)
         assert found is not None
-        began = time.monotonic()
-        pids = {httpx.get(found[0], timeout=10).text for _ in range(6)}
-        assert time.monotonic() - began < 10
+        pids = {httpx.get(found[0], timeout=30).text for _ in range(6)}
         assert str(process.pid) not in pids
     assert process.returncode == 0
 
@@ -154,7 +147,7 @@ def test_gunicorn_that_preloads(gateway: Sandbox):
 def test_celery_that_forks_its_workers(gateway: Sandbox, tmp_path: Path):
     (tmp_path / "control").mkdir()
     folder = {"CELERY_FOLDER": str(tmp_path)}
-    send = "import celery_tasks as t; print([t.fifty_calls.delay().get(10) for _ in range(2)])"
+    send = "import celery_tasks as t; print([t.fifty_calls.delay().get(30) for _ in range(2)])"
     alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     worker = ("celery", "-A", "celery_tasks", "worker", "-P", "prefork", "-c2", *alone)
     # It takes seconds to end by itself, with Nexevo or without.
