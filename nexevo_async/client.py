@@ -30,6 +30,7 @@ from nexevo_async.middleware.limits import SeatUsage
 from nexevo_async.middleware.retry import Retry
 from nexevo_async.network import TLS, checked_proxy
 from nexevo_async.services.auth import Auth
+from nexevo_async.services.billing import Billing
 from nexevo_async.services.caller import Caller, body, query_string
 from nexevo_async.services.chat import Chat
 from nexevo_async.services.conversations import Conversations
@@ -163,6 +164,11 @@ class AsyncNexevo:
     def keys(self) -> Keys:
         """API keys."""
         return Keys(self._caller)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """Balance, usage, plan and payments."""
+        return Billing(self._caller)
 
     @cached_property
     def organizations(self) -> Organizations:

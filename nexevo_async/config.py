@@ -173,7 +173,18 @@ class Limits:
             _count("requests_per_minute", self.requests_per_minute, least=1)
 
 
-class CallOptions(TypedDict, total=False):
+class KeyedCallOptions(TypedDict, total=False):
+    """The `CallOptions` of calls whose idempotency key is an argument of their own."""
+
+    timeouts: Timeouts
+    max_retries: int
+    idempotent: bool
+    extra_headers: Mapping[str, str]
+    extra_query: Mapping[str, str | int | float | bool]
+    extra_body: Mapping[str, Any]
+
+
+class CallOptions(KeyedCallOptions, total=False):
     """What every call takes beside its own arguments.
 
     Attributes:
@@ -187,13 +198,7 @@ class CallOptions(TypedDict, total=False):
         extra_body: Members to add to the JSON body; they win over the call's own.
     """
 
-    timeouts: Timeouts
-    max_retries: int
-    idempotent: bool
     idempotency_key: str
-    extra_headers: Mapping[str, str]
-    extra_query: Mapping[str, str | int | float | bool]
-    extra_body: Mapping[str, Any]
 
 
 CALL_OPTIONS: Final = frozenset(CallOptions.__annotations__)

@@ -29,6 +29,8 @@
 A wrong argument is a `TypeError` or a `ValueError`, raised before anything is sent.
 """
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 TimeoutLimit = Literal["connect", "pool", "read", "total", "first_token"]
@@ -210,7 +212,31 @@ class InsufficientBalanceError(PaymentRequiredError):
 
 
 class SpendCapExceededError(PaymentRequiredError):
-    """402: the key's monthly cap is spent."""
+    """402: the key's monthly cap is spent.
+
+    Attributes:
+        limit: The cap in USD [P]; None where the gateway did not say.
+        spent: What the key has spent this month, in USD [P].
+        resets_at: When the month ends, in UTC [P].
+    """
+
+    limit: Decimal | None
+    spent: Decimal | None
+    resets_at: datetime | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: Decimal | None = None,
+        spent: Decimal | None = None,
+        resets_at: datetime | None = None,
+        **status: Any,
+    ) -> None:
+        super().__init__(message, **status)
+        self.limit = limit
+        self.spent = spent
+        self.resets_at = resets_at
 
 
 class PermissionDeniedError(APIStatusError):

@@ -14,6 +14,7 @@ from nexevo_async.network import TLS
 from nexevo_async.unset import UNSET, UnsetType
 from nexevo_sync.portal import run, run_if_started
 from nexevo_sync.services.auth import Auth
+from nexevo_sync.services.billing import Billing
 from nexevo_sync.services.chat import Chat
 from nexevo_sync.services.conversations import Conversations
 from nexevo_sync.services.feedback import Feedback
@@ -121,6 +122,11 @@ class Nexevo:
     def keys(self) -> Keys:
         """API keys."""
         return Keys(self._async.keys)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """Balance, usage, plan and payments."""
+        return Billing(self._async.billing)
 
     @cached_property
     def organizations(self) -> Organizations:

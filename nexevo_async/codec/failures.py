@@ -1,9 +1,11 @@
 """Answers that are no success to errors that a person can act on."""
 
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from nexevo_async.codec.converter import structurer
+from nexevo_async.contract.billing import SpendCapDetails
 from nexevo_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -68,6 +70,7 @@ def status_error(
         retry_after=response.retry_after,
         outcome_unknown=request.progress.outcome_unknown,
         partial=partial,
+        **(_of_the_cap(error) if cls is SpendCapExceededError else {}),
         **request.described(),
     )
 
@@ -83,6 +86,14 @@ def _target(request: Request, response: Response) -> str:
         return "what is no URL"
     host = parts.netloc.rpartition("@")[2]
     return ascii(f"{parts.scheme}://{host}{parts.path}")[1:-1]
+
+
+def _of_the_cap(error: ErrorBody | None) -> dict[str, Any]:
+    try:
+        said = structurer(SpendCapDetails)(error.details if error else {})
+    except Exception:  # noqa: BLE001 - an error that is told otherwise is still one
+        return {}
+    return {"limit": said.limit, "spent": said.spent, "resets_at": said.resets_at}
 
 
 def decode_error(

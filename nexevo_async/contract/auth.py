@@ -96,6 +96,7 @@ class DataExport(Model):
         conversations: Its conversations, with their messages.
         conversation_models: The model to which the router keeps each conversation.
         feedback: Its feedback.
+        billing: Its balance, plan and every movement of its money.
         exported_at: When this was put together, in UTC.
     """
 
@@ -105,6 +106,7 @@ class DataExport(Model):
     conversations: list[dict[str, Any]] | None = None
     conversation_models: list[dict[str, Any]] | None = None
     feedback: list[dict[str, Any]] | None = None
+    billing: dict[str, Any] | None = None
     exported_at: datetime | None = None
 
 

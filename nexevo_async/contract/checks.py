@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
+
 from nexevo_async.shapes import is_mapping, is_series
 from nexevo_async.unset import UNSET, UnsetType
 
@@ -150,6 +152,14 @@ def amount(name: str, value: object) -> str:
     if not -_MOST_DIGITS <= exact.adjusted() <= _MOST_DIGITS:
         raise ValueError(f"{name} is far from any amount of money: {value!r}")
     return format(exact, "f")
+
+
+def payment(name: str, value: object) -> msgspec.Raw:
+    """Give an amount above 0 as a JSON number, of exactly the digits given."""
+    digits = amount(name, value)
+    if not Decimal(digits):
+        raise ValueError(f"{name} must be above 0, not {value!r}")
+    return msgspec.Raw(digits.encode())
 
 
 _MOST_DIGITS: Final = 30

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from nexevo_async.contract import (
     auth,
+    billing,
     chat,
     conversations,
     feedback,
@@ -20,5 +21,6 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *feedback.OPERATIONS,
     *auth.OPERATIONS,
     *keys.OPERATIONS,
+    *billing.OPERATIONS,
     *organizations.OPERATIONS,
 )

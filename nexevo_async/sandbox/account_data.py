@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from nexevo_async.sandbox import conversations, feedback, idempotency, router, sessions, two_factor
+from nexevo_async.sandbox import (
+    conversations,
+    feedback,
+    idempotency,
+    ledger,
+    payments,
+    plans,
+    router,
+    sessions,
+    two_factor,
+)
 from nexevo_async.sandbox.accounts import user_json, user_row
 from nexevo_async.sandbox.call import Answer, Call, answer
 from nexevo_async.sandbox.keyring import keys_of, revoke_all
@@ -13,6 +23,7 @@ from nexevo_async.sandbox.membership import (
     organizations_blocking,
     require_person,
 )
+from nexevo_async.sandbox.money import written
 from nexevo_async.sandbox.refusal import RefusalError
 
 _ERASURES: Final = (
@@ -34,11 +45,16 @@ def export(call: Call) -> Answer:
     return answer(
         {
             "user": user_json(user_row(db, user_id)),
-            "api_keys": [key_as_json(row) for row in keys_of(db, user_id)],
+            "api_keys": [key_as_json(db, row, call.now) for row in keys_of(db, user_id)],
             "organizations": [dict(row) for row in memberships_of(db, user_id)],
             "conversations": conversations.export(db, user_id),
             "conversation_models": router.export(db, user_id),
             "feedback": feedback.export(db, user_id),
+            "billing": {
+                "balance_usd": written(ledger.balance(db, user_id)),
+                "plan": plans.plan_of(db, user_id).name,
+                "entries": ledger.export(db, user_id),
+            },
             "exported_at": call.now,
         }
     )
@@ -61,6 +77,7 @@ def deactivate(call: Call) -> Answer:
     sessions.end_all(db, user_id)
     two_factor.forget(db, user_id)
     idempotency.forget(db, user_id)
+    payments.forget(db, user_id)
     for erasure in _ERASURES:
         db.execute(erasure, {"user_id": user_id, "now": call.now})
     return Answer()

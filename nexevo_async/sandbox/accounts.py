@@ -1,7 +1,6 @@
 """Users; no password is stored."""
 
 import sqlite3
-from decimal import Decimal
 from typing import Any
 
 from nexevo_async.sandbox.gate import unknown_key
@@ -21,7 +20,6 @@ def create_user(
     hashed_password: str,
     now: str,
     full_name: str | None = None,
-    balance_usd: Decimal = Decimal(0),
 ) -> str:
     """Store a user and give its id.
 
@@ -33,9 +31,9 @@ def create_user(
         raise invalid("email", "An e-mail address has no control characters.")
     try:
         db.execute(
-            "INSERT INTO users (user_id, email, password_hash, full_name, balance_usd, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (user_id, address, hashed_password, full_name, str(balance_usd), now),
+            "INSERT INTO users (user_id, email, password_hash, full_name, created_at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (user_id, address, hashed_password, full_name, now),
         )
     except sqlite3.IntegrityError:
         raise RefusalError(409, f"{address} has an account already.") from None

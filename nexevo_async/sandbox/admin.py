@@ -1,30 +1,30 @@
 """The sandbox's own paths, which are no part of Nexevo: for tests on this machine alone."""
 
 import asyncio
-import functools
 import ipaddress
 import sqlite3
-from decimal import Context, Decimal, Inexact
+from decimal import Decimal
 from typing import Annotated, Any, Final, NotRequired, TypedDict
 
 import attrs
 import msgspec
 from aiohttp import web
 
+from nexevo_async.sandbox import checkout, ledger, plans
 from nexevo_async.sandbox.accounts import create_user, user_json, user_row
+from nexevo_async.sandbox.checkout import Checkout
 from nexevo_async.sandbox.faults import order_from
 from nexevo_async.sandbox.gateway import Gateway
 from nexevo_async.sandbox.keyring import create_key, new_api_key
+from nexevo_async.sandbox.money import checked, written
 from nexevo_async.sandbox.passwords import password_hash
+from nexevo_async.sandbox.plans import PlanName
 from nexevo_async.sandbox.refusal import RefusalError, invalid, not_found
 from nexevo_async.sandbox.router import standings
 from nexevo_async.sandbox.validation import body_as
 from nexevo_async.sandbox.wire import HttpHandler, json_response, read, route
 
 PREFIX: Final = "/_sandbox"
-_MOST_CREDIT: Final = Decimal(10**12)
-_MOST_DECIMALS: Final = 18
-_EXACT: Final = Context(prec=60, traps=[Inexact])
 
 
 class ClockBody(TypedDict):
@@ -42,15 +42,23 @@ class UserBody(TypedDict):
 
 
 class CreditBody(TypedDict):
-    """Money for a user."""
+    """Money for a user, or for an organization."""
 
     user_id: str
     amount_usd: Decimal
 
 
+class PlanBody(TypedDict):
+    """The plan of a user, or of an organization."""
+
+    user_id: str
+    plan: PlanName
+
+
 def routes(gateway: Gateway) -> list[web.RouteDef]:
     """Give the routes of the sandbox's own paths."""
     admin = _Admin(gateway)
+    pages = Checkout(gateway)
     table: tuple[tuple[str, str, HttpHandler], ...] = (
         ("GET", "/health", admin.health),
         ("GET", "/requests", admin.requests),
@@ -61,6 +69,10 @@ def routes(gateway: Gateway) -> list[web.RouteDef]:
         ("POST", "/clock", admin.move_clock),
         ("POST", "/users", admin.make_user),
         ("POST", "/credit", admin.credit),
+        ("POST", "/plan", admin.choose_plan),
+        ("GET", "/ledger", admin.ledger),
+        ("GET", checkout.PATH + "/{payment_id}", pages.show),
+        ("POST", checkout.PATH + "/{payment_id}", pages.pay),
         ("GET", "/faults", admin.faults),
         ("POST", "/faults", admin.order_fault),
         ("DELETE", "/faults", admin.forget_faults),
@@ -114,7 +126,7 @@ class _Admin:
     async def move_clock(self, request: web.Request) -> web.Response:
         body = body_as(ClockBody, await read(request)).members
         try:
-            self._gateway.clock.advance(body["advance_s"])
+            self._gateway.advance_clock(body["advance_s"])
         except ValueError as error:
             raise invalid("advance_s", f"{error}.") from None
         return json_response({"now": self._gateway.now()})
@@ -141,17 +153,30 @@ class _Admin:
 
     async def credit(self, request: web.Request) -> web.Response:
         body = body_as(CreditBody, await read(request)).members
-        amount: Decimal = body["amount_usd"]
-        if not amount.is_finite() or not 0 < amount <= _MOST_CREDIT or not _fits(amount):
-            raise invalid(
-                "amount_usd",
-                f"The amount must be above 0 and at most {_MOST_CREDIT}, "
-                f"with at most {_MOST_DECIMALS} decimals.",
-            )
-        balance = await self._gateway.store.run(
-            functools.partial(_credited, user_id=body["user_id"], amount=amount)
-        )
-        return json_response({"user_id": body["user_id"], "balance_usd": f"{balance:f}"})
+        account_id, amount = body["user_id"], checked(body["amount_usd"])
+        now = self._gateway.now()
+
+        def credit(db: sqlite3.Connection) -> str:
+            _known(db, account_id)
+            ledger.credit(db, account_id, amount, now)
+            return written(ledger.balance(db, account_id))
+
+        balance = await self._gateway.store.run(credit)
+        return json_response({"user_id": account_id, "balance_usd": balance})
+
+    async def choose_plan(self, request: web.Request) -> web.Response:
+        body = body_as(PlanBody, await read(request)).members
+        account_id, name = body["user_id"], body["plan"]
+
+        def choose(db: sqlite3.Connection) -> None:
+            _known(db, account_id)
+            plans.choose(db, account_id, name)
+
+        await self._gateway.store.run(choose)
+        return json_response({"user_id": account_id, "plan": name})
+
+    async def ledger(self, _: web.Request) -> web.Response:
+        return json_response(await self._gateway.store.run(_ledger))
 
     async def faults(self, _: web.Request) -> web.Response:
         return json_response({"faults": self._gateway.faults.orders})
@@ -166,15 +191,19 @@ class _Admin:
         return web.Response(status=204)
 
 
-def _fits(amount: Decimal) -> bool:
-    exponent = amount.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -_MOST_DECIMALS
+def _known(db: sqlite3.Connection, account_id: str) -> None:
+    found = db.execute(
+        "SELECT 1 FROM users WHERE user_id = :id UNION ALL"
+        " SELECT 1 FROM organizations WHERE org_id = :id",
+        {"id": account_id},
+    ).fetchone()
+    if found is None:
+        raise not_found("user", account_id)
 
 
-def _credited(db: sqlite3.Connection, user_id: str, amount: Decimal) -> Decimal:
-    row = db.execute("SELECT balance_usd FROM users WHERE user_id = ?", (user_id,)).fetchone()
-    if row is None:
-        raise not_found("user", user_id)
-    balance = _EXACT.add(Decimal(row["balance_usd"]), amount)
-    db.execute("UPDATE users SET balance_usd = ? WHERE user_id = ?", (f"{balance:f}", user_id))
-    return balance
+def _ledger(db: sqlite3.Connection) -> dict[str, Any]:
+    by = ("date", "tier", "key_id", "account_id")
+    return {
+        "books": ledger.balances(db),
+        "charges": [dict(row) for row in ledger.totals(db, by)],
+    }

@@ -25,10 +25,24 @@ class Relay(NamedTuple):
     Attributes:
         choice: The model.
         body: What the upstream is sent.
+        most_output_tokens: For how long an answer money is set aside.
     """
 
     choice: Choice
     body: Mapping[str, Any]
+    most_output_tokens: int
+
+
+class Site(NamedTuple):
+    """What a handler may know of the gateway that it serves.
+
+    Attributes:
+        url: Where it answers, without a path.
+        rate_limit_rpm: Requests that a key may send a minute.
+    """
+
+    url: str
+    rate_limit_rpm: int
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +58,7 @@ class Call:
         body: The body's declared members, checked.
         raw: The whole body as decoded JSON.
         now: The time, in RFC 3339.
+        site: The gateway.
         generation_id: What a completion is to be known by.
         seal: Seals what must not lie in the database in clear.
         proof: What was found out about the passwords of the body.
@@ -60,6 +75,7 @@ class Call:
     body: Mapping[str, Any] = attrs.field(repr=False)
     raw: Mapping[str, Any] = attrs.field(repr=False)
     now: str
+    site: Site
     generation_id: str
     seal: Seal
     proof: Proof
@@ -78,6 +94,7 @@ class Answer:
         mails: What goes to the outbox with it, the first time.
         user_id: Whose the answer is, where nobody was known to call.
         relay: What is to be asked of the upstream before there is an answer.
+        alerts: Whether an alert is due with it.
     """
 
     body: bytes = attrs.field(default=b"", repr=False)
@@ -85,6 +102,7 @@ class Answer:
     mails: Sequence[Mail] = attrs.field(default=(), repr=False)
     user_id: str | None = None
     relay: Relay | None = attrs.field(default=None, repr=False)
+    alerts: bool = False
 
 
 Handler: TypeAlias = Callable[[Call], Answer]
@@ -95,6 +113,8 @@ def answer(
     headers: Mapping[str, str] | None = None,
     mails: Sequence[Mail] = (),
     user_id: str | None = None,
+    *,
+    alerts: bool = False,
 ) -> Answer:
     """Give the answer with that JSON body."""
-    return Answer(_encoder.encode(body), headers or {}, mails, user_id)
+    return Answer(_encoder.encode(body), headers or {}, mails, user_id, alerts=alerts)

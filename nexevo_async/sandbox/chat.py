@@ -4,17 +4,20 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 
-from nexevo_async.sandbox import model, router
+from nexevo_async.sandbox import charges, model, router
 from nexevo_async.sandbox.call import Answer, Call, Relay, answer
 from nexevo_async.sandbox.catalogue import Choice
 from nexevo_async.sandbox.clock import epoch_seconds
 from nexevo_async.sandbox.ids import new_id
 from nexevo_async.sandbox.model import Tokens
+from nexevo_async.sandbox.pricing import price_of
 from nexevo_async.sandbox.refusal import invalid
 from nexevo_async.sandbox.upstream import forwarded
 from nexevo_async.sandbox.validation import checked
 
 _LONGEST_ANSWER = 1_000_000
+# What is set aside for an upstream's answer that has no limit of its own.
+_MOST_OF_UPSTREAM = 4_096
 
 
 class StreamOptions(TypedDict, total=False):
@@ -23,11 +26,18 @@ class StreamOptions(TypedDict, total=False):
     include_usage: bool | None
 
 
+class OwnKey(TypedDict, total=False):
+    """The member of ``provider`` that has the provider itself send the bill."""
+
+    api_key: str | None
+
+
 class OpenAIMembers(TypedDict, total=False):
-    """What OpenAI's own clients send beside the contract's members, where it changes the answer."""
+    """What is sent beside the contract's members, where it changes the answer or its price."""
 
     max_completion_tokens: Annotated[int, msgspec.Meta(ge=1)] | None
     stream_options: StreamOptions | None
+    provider: OwnKey | None
 
 
 def create(call: Call) -> Answer:
@@ -38,7 +48,8 @@ def create(call: Call) -> Answer:
         raise invalid("max_tokens", f"An answer has at most {_LONGEST_ANSWER:,} tokens.")
     choice = router.choose(call)
     if call.has_upstream and choice.rivals is None:
-        return Answer(relay=Relay(choice, forwarded(call.raw, choice.model)))
+        body = forwarded(call.raw, choice.model)
+        return Answer(relay=Relay(choice, body, max_tokens or _MOST_OF_UPSTREAM))
     messages: list[dict[str, Any]] = call.body["messages"]
     stop: str | list[str] = call.body.get("stop") or []
     generation = model.generate(
@@ -60,19 +71,44 @@ def create(call: Call) -> Answer:
             }
         ],
     }
+    reserve(call, choice, max_tokens or generation.tokens)
     return completed(call, choice, completion, Tokens(model.count(messages), generation.tokens))
 
 
+def reserve(call: Call, choice: Choice, most_output_tokens: int) -> None:
+    """Set aside the most that a completion may cost.
+
+    Raises:
+        RefusalError: there is no money for it.
+    """
+    charges.reserve(
+        call.db,
+        call.caller,
+        call.generation_id,
+        model=choice.offer.id,
+        price=price_of(choice.offer, own_key=_has_own_key(call.raw)),
+        input_tokens=model.count(call.body["messages"]),
+        most_output_tokens=most_output_tokens,
+        now=call.now,
+    )
+
+
 def completed(call: Call, choice: Choice, completion: Mapping[str, Any], tokens: Tokens) -> Answer:
-    """Store a completion, and give the answer that has it."""
+    """Store a completion and charge for it, and give the answer that has it.
+
+    What is streamed is charged for when it has gone out.
+    """
     begin(call, choice, tokens)
+    alerts = not call.body.get("stream") and finish(
+        call.db, call.generation_id, tokens.output, call.now, tokens.input
+    )
     counted = {
         "X-Usage-Input-Tokens": str(tokens.input),
         "X-Usage-Output-Tokens": str(tokens.output),
     }
     nexevo = {"generation_id": call.generation_id}
     whole = {**completion, "usage": tokens.as_json(), "nexevo": nexevo}
-    return answer(whole, {**counted, **headers(call, choice)})
+    return answer(whole, {**counted, **headers(call, choice)}, alerts=alerts)
 
 
 def headers(call: Call, choice: Choice) -> dict[str, str]:
@@ -100,15 +136,42 @@ def begin(call: Call, choice: Choice, tokens: Tokens) -> None:
     router.record(call, call.generation_id, choice)
 
 
+def finish(
+    db: sqlite3.Connection,
+    generation_id: str,
+    output_tokens: int,
+    now: str,
+    input_tokens: int | None = None,
+) -> bool:
+    """Charge for a completion, unless it was, and store how many tokens it had.
+
+    Args:
+        db: The database.
+        generation_id: The completion.
+        output_tokens: Tokens of the answer that went out.
+        now: The time.
+        input_tokens: Tokens of the request; None is what was counted when it was admitted.
+
+    Returns:
+        Whether an alert is due.
+    """
+    if not charges.is_reserved(db, generation_id):
+        return False
+    db.execute(
+        "UPDATE generations SET input_tokens = coalesce(?, input_tokens), output_tokens = ?"
+        " WHERE generation_id = ?",
+        (input_tokens, output_tokens, generation_id),
+    )
+    return charges.settle(db, generation_id, output_tokens, input_tokens=input_tokens, now=now)
+
+
 def wants_usage(raw: Mapping[str, Any]) -> bool:
     """Say whether a stream is to have a chunk for its usage."""
     extra: OpenAIMembers = checked(raw, OpenAIMembers)
     return bool((extra.get("stream_options") or {}).get("include_usage"))
 
 
-def correct(db: sqlite3.Connection, generation_id: str, tokens: Tokens) -> None:
-    """Store how many tokens a stream had, once it has ended."""
-    db.execute(
-        "UPDATE generations SET input_tokens = ?, output_tokens = ? WHERE generation_id = ?",
-        (*tokens, generation_id),
-    )
+def _has_own_key(raw: Mapping[str, Any]) -> bool:
+    """Say whether a request came with the caller's own key of the provider."""
+    extra: OpenAIMembers = checked(raw, OpenAIMembers)
+    return bool((extra.get("provider") or {}).get("api_key"))

@@ -53,6 +53,17 @@ def days_before(now: str, days: int) -> str:
         return rfc3339(datetime.min.replace(tzinfo=UTC))
 
 
+def seconds_until(now: str, when: str) -> float:
+    """Give the seconds from one RFC 3339 time to another; 0 where it has passed."""
+    return max(0.0, (datetime.fromisoformat(when) - datetime.fromisoformat(now)).total_seconds())
+
+
+def month_end(now: str) -> str:
+    """Give the RFC 3339 time at which the UTC month is over."""
+    when = datetime.fromisoformat(now)
+    return rfc3339(datetime(when.year + when.month // 12, when.month % 12 + 1, 1, tzinfo=UTC))
+
+
 def later(now: str, seconds: float) -> str:
     """Give the RFC 3339 time that many seconds later."""
     return rfc3339(datetime.fromisoformat(now) + timedelta(seconds=seconds))

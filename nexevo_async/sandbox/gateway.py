@@ -1,4 +1,3 @@
-import functools
 import random
 import sqlite3
 from collections import deque
@@ -7,7 +6,10 @@ from typing import Final
 
 import attrs
 
+from nexevo_async.sandbox import charges, ledger
 from nexevo_async.sandbox.accounts import create_user, user_named
+from nexevo_async.sandbox.alerts import Alerts
+from nexevo_async.sandbox.call import Site
 from nexevo_async.sandbox.clock import Clock, rfc3339
 from nexevo_async.sandbox.faults import Faults
 from nexevo_async.sandbox.gate import RateLimiter
@@ -61,7 +63,23 @@ class Gateway:
         self.chance: random.Random = random.Random(chance_seed)  # noqa: S311 - no secret
         self.upstream: Upstream | None = None
         self._chance_seed = chance_seed
+        self.alerts: Alerts = Alerts(store, self.clock)
+        self.url: str = ""
         self._seed = seed
+
+    @property
+    def site(self) -> Site:
+        """What handlers know of it."""
+        return Site(self.url, self.limiter.untouched().remaining)
+
+    def advance_clock(self, seconds: float) -> None:
+        """Move the time forward.
+
+        Raises:
+            ValueError: it would go back, or too far.
+        """
+        self.clock.advance(seconds)
+        self.alerts.wake()
 
     def now(self) -> str:
         """Give the time in RFC 3339."""
@@ -69,7 +87,12 @@ class Gateway:
 
     async def seed(self) -> None:
         """Have the owner and the key exist."""
-        await self.store.run(functools.partial(self._sow, now=self.now()))
+
+        def sow(db: sqlite3.Connection) -> None:
+            charges.release_all(db)
+            self._sow(db, self.now())
+
+        await self.store.run(sow)
 
     async def reset(self) -> None:
         """Go back to the seed: state, clock, faults, limits, log, outbox and draws."""
@@ -90,16 +113,10 @@ class Gateway:
     def _sow(self, db: sqlite3.Connection, now: str) -> None:
         seed, secret = self._seed, self._seed.api_key.reveal()
         known = user_named(db, seed.email)
-        owner = (
-            known["user_id"]
-            if known
-            else create_user(
-                db,
-                email=seed.email,
-                hashed_password=seed.hashed_password,
-                balance_usd=_SEED_BALANCE_USD,
-                now=now,
-            )
-        )
+        if known:
+            owner: str = known["user_id"]
+        else:
+            owner = create_user(db, email=seed.email, hashed_password=seed.hashed_password, now=now)
+            ledger.credit(db, owner, _SEED_BALANCE_USD, now)
         if key_row(db, secret) is None:
             create_key(db, user_id=owner, name="sandbox", secret=secret, now=now)

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from nexevo_async.sandbox import alerts, ledger
 from nexevo_async.sandbox.call import Answer, Call, answer
 from nexevo_async.sandbox.keyring import create_key, new_api_key
 from nexevo_async.sandbox.membership import MANAGERS, require, require_person
+from nexevo_async.sandbox.money import written
 from nexevo_async.sandbox.paging import page
 from nexevo_async.sandbox.refusal import RefusalError, invalid, not_found
 
@@ -61,7 +63,7 @@ def create(call: Call) -> Answer:
         monthly_spend_cap_usd=cap,
         geo_policy=call.body.get("geo_policy") or "any",
     )
-    return answer({"full_key": full_key, "key": key_as_json(_row(call, key_id))})
+    return answer({"full_key": full_key, "key": _shown(call, _row(call, key_id))})
 
 
 def list_(call: Call) -> Answer:
@@ -74,12 +76,12 @@ def list_(call: Call) -> Answer:
             _whose(call) | {"after": _END if after is None else after, "limit": limit},
         ).fetchall()
 
-    return page(call, fetch, key_as_json)
+    return page(call, fetch, lambda row: _shown(call, row))
 
 
 def get(call: Call) -> Answer:
     """Give a key."""
-    return answer(key_as_json(_row(call, call.ids[0])))
+    return answer(_shown(call, _row(call, call.ids[0])))
 
 
 def revoke(call: Call) -> Answer:
@@ -98,7 +100,9 @@ def update_spend_cap(call: Call) -> Answer:
     cap = _set_or_cleared(call, "monthly_spend_cap_usd")
     if cap is not None:
         _check_cap(cap)
-    return answer(_changed(call, key, monthly_spend_cap_usd=cap))
+    changed = _changed(call, key, monthly_spend_cap_usd=cap)
+    due = alerts.note(call.db, key["key_id"], ledger.month_of(call.now), call.now)
+    return answer(changed, alerts=due)
 
 
 def update_alert_webhook(call: Call) -> Answer:
@@ -119,9 +123,14 @@ def update_geo_policy(call: Call) -> Answer:
     return answer(_changed(call, _working(call), geo_policy=call.body["policy"]))
 
 
-def key_as_json(row: sqlite3.Row) -> dict[str, Any]:
+def key_as_json(db: sqlite3.Connection, row: sqlite3.Row, now: str) -> dict[str, Any]:
     """Give a key's JSON object."""
-    return {name: row[name] for name in _SHOWN} | {"month_spend_usd": "0"}
+    spent = ledger.spent(db, row["key_id"], ledger.month_of(now))
+    return {name: row[name] for name in _SHOWN} | {"month_spend_usd": written(spent)}
+
+
+def _shown(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    return key_as_json(call.db, row, call.now)
 
 
 def _whose(call: Call) -> dict[str, Any]:
@@ -158,7 +167,7 @@ def _changed(call: Call, key: sqlite3.Row, **columns: str | bytes | None) -> dic
         f"UPDATE keys SET {assignments} WHERE seq = ?",  # noqa: S608 - names of ours
         (*columns.values(), key["seq"]),
     )
-    return key_as_json(_row(call, key["key_id"]))
+    return _shown(call, _row(call, key["key_id"]))
 
 
 def _set_or_cleared(call: Call, name: str) -> str | None:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from nexevo_async.sandbox import payments
 from nexevo_async.sandbox.call import Call
 from nexevo_async.sandbox.refusal import RefusalError, not_found
 
@@ -90,6 +91,7 @@ def leave_all(db: sqlite3.Connection, user_id: str, now: str) -> None:
     for row in owned:
         for statement in _END:
             db.execute(statement, {"org_id": row["org_id"], "now": now})
+        payments.forget(db, row["org_id"])
     db.execute(
         "DELETE FROM members"
         " WHERE user_id = :id OR email = (SELECT email FROM users WHERE user_id = :id)",

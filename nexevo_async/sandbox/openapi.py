@@ -138,7 +138,7 @@ def _parameters(operation: Operation[Any]) -> list[dict[str, Any]]:
             mark = {PROVISIONAL: True} if schema.pop(PROVISIONAL, None) else {}
             text = {"description": schema.pop("description")} if "description" in schema else {}
             parameters.append({"name": name, "in": "query", **text, "schema": schema, **mark})
-    if operation.method in {"POST", "PATCH"}:
+    if operation.method in {"POST", "PATCH"} and operation.resend != "keyed":  # it is in the body
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     return parameters
 

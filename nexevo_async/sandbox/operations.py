@@ -15,6 +15,8 @@ from nexevo_async.contract.table import OPERATIONS
 from nexevo_async.sandbox import (
     account_data,
     auth,
+    billing,
+    charges,
     chat,
     conversations,
     feedback,
@@ -34,7 +36,6 @@ from nexevo_async.sandbox.idempotency import Slot
 from nexevo_async.sandbox.ids import new_id
 from nexevo_async.sandbox.keyring import key_caller
 from nexevo_async.sandbox.log import RequestEntry
-from nexevo_async.sandbox.model import Tokens
 from nexevo_async.sandbox.passwords import Proof, proven
 from nexevo_async.sandbox.refusal import RefusalError
 from nexevo_async.sandbox.relay import Relaying
@@ -76,6 +77,12 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "keys.update_spend_cap": keys.update_spend_cap,
     "keys.update_alert_webhook": keys.update_alert_webhook,
     "keys.update_geo_policy": keys.update_geo_policy,
+    "billing.balance": billing.balance,
+    "billing.usage": billing.usage,
+    "billing.get_plan": billing.get_plan,
+    "billing.upgrade_hint": billing.upgrade_hint,
+    "billing.topup": billing.topup,
+    "billing.checkout": billing.open_checkout,
     "organizations.create": organizations.create,
     "organizations.list": organizations.list_,
     "organizations.get": organizations.get,
@@ -101,8 +108,14 @@ class Exchange:
 EXCHANGE: Final = web.RequestKey("exchange", Exchange)
 
 
-def _caller_of(db: sqlite3.Connection, token: str, now: str) -> Caller | None:
-    return key_caller(db, token, now) or session_caller(db, token, now)
+def _caller_of(
+    db: sqlite3.Connection, token: str, now: str
+) -> tuple[Caller | None, RefusalError | None]:
+    """Give who calls, and why that caller may call nothing at present."""
+    caller = key_caller(db, token, now)
+    if caller is None:
+        return session_caller(db, token, now), None
+    return caller, charges.refusal_of_spent_cap(db, caller.key_id, now)
 
 
 def routes(gateway: Gateway) -> list[web.RouteDef]:
@@ -144,13 +157,15 @@ class Endpoint:
             exchange.rate = gateway.limiter.count(f"peer {request.remote}")
             return NOBODY
         token = bearer(request.headers.get("Authorization"))
-        caller = await gateway.store.run(
+        caller, refusal = await gateway.store.run(
             functools.partial(_caller_of, token=token, now=gateway.now())
         )
         if caller is None:
             raise unknown_key()
         exchange.entry.key_id = caller.key_id
         exchange.rate = gateway.limiter.count(caller.key_id)
+        if refusal is not None:
+            raise refusal
         return caller
 
     def _fault(self, request: web.Request, caller: Caller) -> Fault:
@@ -197,6 +212,7 @@ class Endpoint:
                 body=body.members,
                 raw=body.raw,
                 now=gateway.now(),
+                site=gateway.site,
                 generation_id=generation_id,
                 seal=store.seal,
                 proof=proof,
@@ -206,31 +222,36 @@ class Endpoint:
             )
 
         name = self._operation.name
-        async with proven(name, caller, body.members, store, gateway.throttle) as proof:
-            called = functools.partial(call, proof)
-            answer = await store.run(lambda db: self._handle(called(db), slot, print_))
-        if gateway.upstream is not None and answer.relay is not None:
-            relaying = Relaying(
-                upstream=gateway.upstream,
-                store=store,
-                sender=sender,
-                body=body,
-                called=called,
-                handle=lambda call: self._handle(call, slot, print_),
-                keep=lambda call, answer: self._keep(call, slot, print_, answer),
-                failed=failed,
-            )
-            relayed = await relaying.serve(answer.relay)
-            if isinstance(relayed, web.StreamResponse):
-                return relayed
-            answer = relayed
-        if fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
-        if fault.drop == "after":
-            await sender.hang_up()
-        if body.members.get("stream"):
-            return await self._stream(sender, answer, body, fault)
-        return await sender.plain(self._operation.status, answer.body, answer.headers)
+        try:
+            async with proven(name, caller, body.members, store, gateway.throttle) as proof:
+                called = functools.partial(call, proof)
+                answer = await store.run(lambda db: self._handle(called(db), slot, print_))
+            if gateway.upstream is not None and answer.relay is not None:
+                relaying = Relaying(
+                    upstream=gateway.upstream,
+                    store=store,
+                    sender=sender,
+                    body=body,
+                    called=called,
+                    handle=lambda call: self._handle(call, slot, print_),
+                    keep=lambda call, answer: self._keep(call, slot, print_, answer),
+                    alert=gateway.alerts.wake,
+                    failed=failed,
+                )
+                relayed = await relaying.serve(answer.relay)
+                if isinstance(relayed, web.StreamResponse):
+                    return relayed
+                answer = relayed
+            if fault.delay_s:
+                await asyncio.sleep(fault.delay_s)
+            if fault.drop == "after":
+                await sender.hang_up()
+            if body.members.get("stream"):
+                return await self._stream(sender, answer, body, fault)
+            return await sender.plain(self._operation.status, answer.body, answer.headers)
+        finally:
+            if body.members.get("stream"):
+                await asyncio.shield(self._finish(generation_id, sender.tokens))
 
     def _handle(self, call: Call, slot: Slot | None, print_: bytes) -> Answer:
         answer = None if slot is None else idempotency.stored(call, slot, print_)
@@ -238,30 +259,34 @@ class Endpoint:
             answer = self._handler(call)
             if answer.relay is None:
                 self._keep(call, slot, print_, answer)
-            # Here, and not by the request that waits: its caller may have left meanwhile.
-            self._gateway.outbox.extend(answer.mails)
         return answer
 
     def _keep(self, call: Call, slot: Slot | None, print_: bytes, answer: Answer) -> None:
         if slot is not None:
             idempotency.store(call, slot, print_, answer)
+        # Here, and not by the request that waits: its caller may have left meanwhile.
+        self._gateway.outbox.extend(answer.mails)
+        if answer.alerts:
+            self._gateway.alerts.wake()
 
     async def _stream(
         self, sender: Sender, answer: Answer, body: CheckedBody, fault: Fault
     ) -> web.StreamResponse:
-        completion = decode(answer.body)
-        events = frames(completion, include_usage=chat.wants_usage(body.raw), fault=fault)
+        events = frames(decode(answer.body), include_usage=chat.wants_usage(body.raw), fault=fault)
         # A gateway cannot know in its headers how long the answer will be that it begins.
         headers = {k: v for k, v in answer.headers.items() if k != "X-Usage-Output-Tokens"}
-        usage = completion["usage"]
-        try:
-            return await sender.stream(events, headers)
-        finally:
-            if sender.tokens < usage["completion_tokens"]:
-                await self._gateway.store.run(
-                    functools.partial(
-                        chat.correct,
-                        generation_id=completion["nexevo"]["generation_id"],
-                        tokens=Tokens(usage["prompt_tokens"], sender.tokens),
-                    )
-                )
+        return await sender.stream(events, headers)
+
+    async def _finish(self, generation_id: str, output_tokens: int) -> None:
+        """Count and charge what a stream has sent, however it ended."""
+        gateway = self._gateway
+        due = await gateway.store.run(
+            functools.partial(
+                chat.finish,
+                generation_id=generation_id,
+                output_tokens=output_tokens,
+                now=gateway.now(),
+            )
+        )
+        if due:
+            gateway.alerts.wake()

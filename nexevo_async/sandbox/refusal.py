@@ -18,6 +18,8 @@ TYPE_OF_STATUS: Final = {
     503: "unavailable",
     504: "unavailable",
 }
+# Where they are not the same.
+_CODE_OF: Final = {"insufficient_balance": "account_suspended"}
 
 
 class RefusalError(Exception):
@@ -31,11 +33,13 @@ class RefusalError(Exception):
         type: str | None = None,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.headers: Mapping[str, str] = headers or {}
         self.body: dict[str, Any] = error_body(status, message, type=type, param=param)
+        self.body["error"] |= details or {}
 
 
 class WrongGuessError(RefusalError):
@@ -50,7 +54,7 @@ def error_body(
 ) -> dict[str, Any]:
     """Give the documented error body."""
     kind = type or TYPE_OF_STATUS.get(status) or TYPE_OF_STATUS[400 if status < 500 else 500]
-    error = {"message": message, "type": kind, "code": kind}
+    error = {"message": message, "type": kind, "code": _CODE_OF.get(kind, kind)}
     if param is not None:
         error["param"] = param
     return {"error": error}

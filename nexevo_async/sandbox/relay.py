@@ -2,15 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypeAlias, TypedDict
 
 import attrs
 import msgspec
 from aiohttp import web
 
-from nexevo_async.sandbox import chat, model
+from nexevo_async.sandbox import charges, chat, model
 from nexevo_async.sandbox.call import Answer, Call, Relay
 from nexevo_async.sandbox.model import Tokens
 from nexevo_async.sandbox.refusal import RefusalError
@@ -20,6 +20,8 @@ from nexevo_async.sandbox.upstream import Upstream
 from nexevo_async.sandbox.validation import CheckedBody
 from nexevo_async.sandbox.wire import Sender
 from nexevo_async.shapes import is_object
+
+Once: TypeAlias = Callable[[Relay], Awaitable[Answer | web.StreamResponse]]
 
 # Another model may do better where the upstream fails, or has no such model.
 _TRIES_ANOTHER: Final = frozenset({404, 502})
@@ -77,6 +79,7 @@ class Relaying:
         called: Gives the request inside a transaction.
         handle: Answers it there, or says what to ask next.
         keep: Keeps an answer there, for the case that the request comes again.
+        alert: Has the alerts be sent that are due.
         failed: The models that had none, which ``called`` tells of.
     """
 
@@ -87,6 +90,7 @@ class Relaying:
     called: Callable[[sqlite3.Connection], Call]
     handle: Callable[[Call], Answer]
     keep: Callable[[Call, Answer], None]
+    alert: Callable[[], None]
     failed: dict[str, RefusalError]
 
     async def serve(self, relay: Relay) -> Answer | web.StreamResponse:
@@ -98,7 +102,7 @@ class Relaying:
         once = self._stream if self.body.members.get("stream") else self._plain
         while True:
             try:
-                return await once(relay)
+                return await self._charged(relay, once)
             except RefusalError as refusal:
                 if refusal.status not in _TRIES_ANOTHER:
                     raise
@@ -107,6 +111,17 @@ class Relaying:
             if answer.relay is None:
                 return answer
             relay = answer.relay
+
+    async def _charged(self, relay: Relay, once: Once) -> Answer | web.StreamResponse:
+        try:
+            await self.store.run(
+                lambda db: chat.reserve(self.called(db), relay.choice, relay.most_output_tokens)
+            )
+            return await once(relay)
+        finally:  # what was answered is settled, and nothing is left of it
+            await asyncio.shield(
+                self.store.run(lambda db: charges.release(db, self.called(db).generation_id))
+            )
 
     async def _plain(self, relay: Relay) -> Answer:
         completion = await self.upstream.complete(relay.body)
@@ -130,8 +145,9 @@ class Relaying:
             chat.begin(call, relay.choice, meter.tokens)
             return chat.headers(call, relay.choice)
 
-        def end(db: sqlite3.Connection) -> None:
-            chat.correct(db, self.called(db).generation_id, meter.tokens)
+        def end(db: sqlite3.Connection) -> bool:
+            call, tokens = self.called(db), meter.tokens
+            return chat.finish(db, call.generation_id, tokens.output, call.now, tokens.input)
 
         async with self.upstream.streaming(relay.body) as chunks:
             headers = await self.store.run(begin)
@@ -139,7 +155,8 @@ class Relaying:
                 async with aclosing(_frames(chunks, meter, include_usage=include_usage)) as frames:
                     return await self.sender.relay(frames, headers)
             finally:
-                await asyncio.shield(self.store.run(end))
+                if await asyncio.shield(self.store.run(end)):
+                    self.alert()
 
 
 async def _frames(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from os import PathLike
 from typing import Final, TypeVar
@@ -60,6 +60,18 @@ class Settings:
             raise ValueError(f"port must be 0 to {_LAST_PORT}, not {self.port}")
         if self.rate_limit_rpm is not None and self.rate_limit_rpm < 1:
             raise ValueError(f"rate_limit_rpm must be 1 or more, not {self.rate_limit_rpm}")
+
+
+@contextlib.asynccontextmanager
+async def _going_on(work: Coroutine[None, None, None]) -> AsyncGenerator[None]:
+    """Do something beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 class Server:
@@ -133,9 +145,10 @@ class Server:
             try:
                 with contextlib.closing(await self._listen(runner)) as listening:
                     port = listening.sockets[0].getsockname()[1]
-                    url = f"http://{_HOST}:{port}{operations.PREFIX}"
-                    self._started.set_result((gateway, url))
-                    await self._stop.wait()
+                    gateway.url = f"http://{_HOST}:{port}"
+                    self._started.set_result((gateway, gateway.url + operations.PREFIX))
+                    async with _going_on(gateway.alerts.deliver()):
+                        await self._stop.wait()
             finally:
                 await runner.cleanup()
         finally:

@@ -7,13 +7,14 @@ from os import PathLike, fspath
 from typing import Final, TypeVar
 
 from nexevo_async.errors import ConfigurationError
+from nexevo_async.sandbox.money import ExactSum
 from nexevo_async.sandbox.sealing import Seal, new_seal, seal_beside
 
 T = TypeVar("T")
 
 _CLOSED: Final = "the sandbox's store is closed"
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 # An account_id is that of a user or of an organization.
 # AUTOINCREMENT: a number is never given twice, so that a cursor stays where it was when the row
@@ -24,7 +25,6 @@ CREATE TABLE users (
     email TEXT UNIQUE,
     password_hash TEXT,
     full_name TEXT,
-    balance_usd TEXT NOT NULL,
     created_at TEXT NOT NULL,
     deactivated_at TEXT,
     totp_secret BLOB,
@@ -123,6 +123,77 @@ CREATE TABLE generations (
     output_tokens INTEGER NOT NULL,
     created_at TEXT NOT NULL
 );
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry_id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    key_id TEXT,
+    tier TEXT,
+    model TEXT,
+    list_usd TEXT,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL
+);
+CREATE INDEX entries_by_account ON entries (account_id, at);
+CREATE TABLE postings (
+    entry INTEGER NOT NULL REFERENCES entries (seq),
+    book TEXT NOT NULL,
+    amount_usd TEXT NOT NULL,
+    PRIMARY KEY (entry, book)
+) WITHOUT ROWID;
+CREATE TABLE books (
+    book TEXT PRIMARY KEY,
+    balance_usd TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE months (
+    who TEXT NOT NULL,
+    month TEXT NOT NULL,
+    spent_usd TEXT NOT NULL,
+    PRIMARY KEY (who, month)
+) WITHOUT ROWID;
+CREATE TABLE reservations (
+    generation_id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    most_usd TEXT NOT NULL,
+    at TEXT NOT NULL,
+    model TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    prompt_usd TEXT NOT NULL,
+    completion_usd TEXT NOT NULL,
+    factor TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL
+);
+CREATE INDEX reservations_by_account ON reservations (account_id);
+CREATE INDEX reservations_by_key ON reservations (key_id);
+CREATE TABLE payments (
+    payment_id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    amount_usd TEXT NOT NULL,
+    status TEXT NOT NULL,
+    balance_usd TEXT,
+    created_at TEXT NOT NULL,
+    UNIQUE (account_id, idempotency_key)
+);
+CREATE TABLE plans (
+    account_id TEXT PRIMARY KEY,
+    plan TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE alerts (
+    key_id TEXT NOT NULL REFERENCES keys (key_id),
+    month TEXT NOT NULL,
+    threshold_pct INTEGER NOT NULL,
+    alert_id TEXT NOT NULL UNIQUE,
+    body BLOB NOT NULL,
+    tries INTEGER NOT NULL,
+    due_at TEXT,
+    PRIMARY KEY (key_id, month, threshold_pct)
+);
+CREATE INDEX alerts_by_due_at ON alerts (due_at);
 CREATE TABLE choices (
     generation_id TEXT PRIMARY KEY REFERENCES generations ON DELETE CASCADE,
     model TEXT NOT NULL,
@@ -237,6 +308,7 @@ class Store:
 
     def _set_up(self, db: sqlite3.Connection) -> None:
         db.row_factory = sqlite3.Row
+        db.create_aggregate("exact_sum", 1, ExactSum)
         # A second sandbox on the same file would not see this one's limits and running calls.
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA busy_timeout = 0")
@@ -293,6 +365,14 @@ def erase(db: sqlite3.Connection) -> None:
     """Delete every row."""
     for table in (
         "idempotency",
+        "alerts",
+        "plans",
+        "payments",
+        "reservations",
+        "months",
+        "books",
+        "postings",
+        "entries",
         "feedback",
         "conversation_models",
         "choices",

@@ -163,7 +163,7 @@ class Sandbox:
         """
 
         async def move(gateway: Gateway) -> None:
-            gateway.clock.advance(seconds)
+            gateway.advance_clock(seconds)
 
         self._run(move)
 

@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,12 @@ def chat(**arguments: Any) -> Call:
 def cap(amount: Any, **clear: Any) -> Call:
     return lambda client: client.keys.update_spend_cap(
         "key_1", monthly_spend_cap_usd=amount, **clear
+    )
+
+
+def topup(amount_usd: Any, idempotency_key: Any = "topup-1") -> Call:
+    return lambda client: client.billing.topup(
+        amount_usd=amount_usd, idempotency_key=idempotency_key
     )
 
 
@@ -158,6 +165,24 @@ WRONG: list[tuple[str, Call, type[Exception], str]] = [
         TypeError,
         "full_name",
     ),
+    ("a payment that is a float", topup(20.1), TypeError, "amount_usd must not be a float"),
+    ("a payment that is a bool", topup(True), TypeError, "str, int or Decimal, not bool"),
+    ("a payment of nothing", topup("0.00"), ValueError, "amount_usd must be above 0"),
+    ("a payment below 0", topup("-1"), ValueError, "must not be negative"),
+    ("a payment without end", topup(Decimal("Infinity")), ValueError, "decimal number"),
+    ("a payment of no number", topup(Decimal("NaN")), ValueError, "decimal number"),
+    ("a payment with a comma", topup("20,10"), ValueError, "decimal number"),
+    ("a payment of a billion digits", topup("1e999999999"), ValueError, "far from any amount"),
+    ("a payment without a key", topup(20, ""), ValueError, "printable ASCII"),
+    ("a payment's key with a newline", topup(20, "a\nb"), ValueError, "printable ASCII"),
+    ("a payment's key that is none", topup(20, None), TypeError, "idempotency_key must be a str"),
+    (
+        "a checkout that is a float",
+        lambda c: c.billing.checkout(amount_usd=20.0, idempotency_key="k"),
+        TypeError,
+        "amount_usd must not be a float",
+    ),
+    ("days that are no int", lambda c: c.billing.usage(days="7"), TypeError, "days must be an int"),
     ("a path that leads elsewhere", lambda c: c.request("GET", "/../x"), ValueError, "dot segm"),
 ]
 

@@ -16,8 +16,6 @@ from raw_server import Answer, RawServer, drop, error, events, reply, serving, s
 
 import nexevo_async
 from nexevo_async import AsyncNexevo, Request, Response, RetryPolicy, StreamTruncatedError, Timeouts
-from nexevo_async.contract.conversations import Conversation
-from nexevo_async.contract.operation import Operation
 
 TABLE: Final = """
 what goes wrong          | idempotent | keyed  | chat   | stream | once   | said to be | the error
@@ -41,14 +39,6 @@ no answer in read=       | again?     | again? | error? | error? | error? | agai
 504 unavailable          | again?     | again? | again  | again  | error? | again?     | InternalServerError
 """  # noqa: E501
 
-TOP_UP: Final = Operation(
-    name="billing.topup",
-    method="POST",
-    path="/billing/topup",
-    answer=Conversation,
-    resend="keyed",
-    summary="Stands for the calls that carry a key which the gateway honours.",
-)
 MESSAGES: Final = [{"role": "user", "content": "Hello!"}]
 DONE_EVENTS: Final = (b'data: {"choices":[]}\n\n', b"data: [DONE]\n\n")
 
@@ -71,7 +61,9 @@ CALLS: Final[dict[str, list[tuple[str, Callable[..., Awaitable[object]]]]]] = {
         ("delete", lambda c, **o: c.conversations.delete("conv_1", **o)),
         ("logout", lambda c, **o: c.auth.logout(**o)),
     ],
-    "keyed": [("topup", lambda c, **o: c._caller.one(TOP_UP, TOP_UP.path, options=o))],
+    "keyed": [
+        ("topup", lambda c, **o: c.billing.topup(amount_usd=1, idempotency_key="topup-1", **o)),
+    ],
     "chat": [
         ("chat", lambda c, **o: c.chat.completions.create(model="m", messages=MESSAGES, **o)),
         ("chat-idempotent", lambda c, **o: CALLS["chat"][0][1](c, idempotent=True, **o)),
@@ -124,7 +116,7 @@ class Gateway:
         if method in {"PATCH", "DELETE"} or request.target.endswith("/logout"):
             again = once in self.done
         else:
-            once = f"{once} {key}"
+            once = f"{once} {key} {request.body!r}"  # a payment's key is in its body
             again = self.honours_keys and once in self.done
         if not again:
             self.done.append(once)

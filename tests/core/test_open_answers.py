@@ -64,7 +64,8 @@ def sample(hint: Any, *, full: bool, depth: int = 0) -> Any:
     if type(None) in typing.get_args(hint):
         inner = next(a for a in typing.get_args(hint) if a is not type(None))
         return sample(inner, full=full, depth=depth)
-    plain = {str: "x", int: 3, bool: True, Decimal: "0.10", datetime: "2026-01-02T03:04:05Z"}
+    times = {datetime: "2026-01-02T03:04:05Z"}
+    plain = {str: "x", int: 3, float: 12.5, bool: True, Decimal: "0.10", **times}
     return plain[hint]
 
 
@@ -167,6 +168,9 @@ def test_only_what_nexevo_documents_is_required(model: type[Model]):
         "NewKey": {"full_key", "key"},
         "Organization": {"org_id"},
         "NewOrganization": {"organization"},
+        "Balance": {"balance_usd"},
+        "PlanHint": {"recommend_plan", "savings_pct"},
+        "CheckoutSession": {"checkout_url"},
         "WebhookEvent": {"type"},
     }
     assert required(model) == documented.get(model.__name__, set())

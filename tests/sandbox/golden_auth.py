@@ -123,6 +123,7 @@ async def export_data(api: Api) -> tuple[Reply, Any]:
         "conversations": [],
         "conversation_models": [],
         "feedback": [],
+        "billing": {"balance_usd": "0", "plan": "payg", "entries": []},
         "exported_at": TIME,
     }
 

@@ -3,8 +3,10 @@
 import asyncio
 import io
 import re
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -48,8 +50,9 @@ class Reply(NamedTuple):
     def error(self) -> tuple[int, str, str | None]:
         error = self.json["error"]
         assert error["message"]
-        assert error["type"] == error["code"]
-        assert error.keys() <= {"message", "type", "code", "param"}
+        known = {"insufficient_balance": "account_suspended"}
+        assert error["code"] == known.get(error["type"], error["type"])
+        assert error.keys() <= {"message", "type", "code", "param", "limit", "spent", "resets_at"}
         return self.status, error["type"], error.get("param")
 
     @property
@@ -101,7 +104,16 @@ class Api:
     async def another(self, email: str = "other@sandbox.test") -> "Api":
         made = await self.post("/_sandbox/users", {"email": email, "password": "pw"})
         assert made.status == 200
-        return Api(self.session, self.base_url, made.json["token"])
+        other = Api(self.session, self.base_url, made.json["token"])
+        await other.pay_in()
+        return other
+
+    async def pay_in(self, amount_usd: int = 100) -> None:
+        payment = {"amount_usd": amount_usd, "idempotency_key": secrets.token_hex()}
+        assert (await self.post("/billing/topup", payment)).status == 200
+
+    async def balance(self) -> Decimal:
+        return Decimal((await self.get("/billing/balance")).json["balance_usd"])
 
 
 def as_bytes(json: Any) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import golden_auth
+import golden_billing
 import golden_keys
 import golden_organizations
 import pytest
@@ -201,6 +202,7 @@ GOLDEN: dict[str, Callable[[Api], Awaitable[tuple[Reply, Any]]]] = {
     "feedback.submit": feedback_submit,
     "feedback.summary": feedback_summary,
     **golden_auth.GOLDEN,
+    **golden_billing.GOLDEN,
     **golden_keys.GOLDEN,
     **golden_organizations.GOLDEN,
 }

@@ -1,5 +1,6 @@
 import contextlib
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 
 async def thumb(user: Api, **members: Any) -> str:
+    await user.pay_in()
     generation_id = str((await user.chat()).json["nexevo"]["generation_id"])
     body = {"generation_id": generation_id, "rating": 1, **members}
     assert (await user.post("/feedback", body)).status == 200
@@ -75,6 +77,14 @@ async def test_export_has_all_and_no_secret(api: Api):
     assert export["conversation_models"] == [
         {"conversation_id": "canary conversation", "model": "deepseek-chat"}
     ]
+    entries = export["billing"]["entries"]
+    assert {(entry["kind"], entry["amount_usd"][0]) for entry in entries} == {
+        ("topup", "1"),
+        ("charge", "-"),
+    }
+    assert [e["entry_id"] for e in entries if e["kind"] == "charge"][-1] == an_id("gen_")
+    balance = sum(Decimal(entry["amount_usd"]) for entry in entries)
+    assert Decimal(export["billing"]["balance_usd"]) == balance < 100
     for hidden in (ada.key, key.key, PASSWORD, secret, *codes, "scrypt"):
         assert hidden not in reply.text
 

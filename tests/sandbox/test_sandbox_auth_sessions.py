@@ -88,6 +88,7 @@ async def test_session_acts_for_the_account_as_its_keys_do(api: Api):
     conv_id = await ada.conversation(title="mine")
     key = as_(api, (await ada.post("/keys", {"name": "k"})).json["full_key"])
     assert (await key.get(f"/conversations/{conv_id}")).json["title"] == "mine"
+    await key.pay_in()
     assert (await ada.chat()).status == 200
     assert (await api.get(f"/conversations/{conv_id}")).status == 404
 

@@ -66,6 +66,12 @@ def test_it_has_every_operation_and_its_marks():
         ("FeedbackBody", "comment", False),
         ("FeedbackSummary", "total", True),
         ("NexevoInfo", "generation_id", False),
+        ("PaymentBody", "amount_usd", False),
+        ("Balance", "balance_usd", False),
+        ("PlanHint", "savings_pct", False),
+        ("PlanHint", "reason", True),
+        ("CheckoutSession", "checkout_url", False),
+        ("CheckoutSession", "status", True),
     ],
 )
 def test_a_field_is_marked_as_its_docstring_marks_it(schema: str, field: str, provisional: bool):
@@ -78,7 +84,16 @@ def test_money_and_times_are_told():
     assert schemas["Key"]["properties"]["month_spend_usd"]["anyOf"][0]["format"] == "decimal"
     assert schemas["Key"]["properties"]["created_at"]["anyOf"][0]["format"] == "date-time"
     assert schemas["MaxPriceBody"]["properties"]["total"] == {"type": "number"}
+    assert schemas["PaymentBody"]["properties"]["amount_usd"]["type"] == "number"
     assert "_json" not in json.dumps(DOCUMENT)
+
+
+def test_an_idempotency_key_is_told_where_it_travels():
+    for operation in OPERATIONS:
+        parameters = described()[operation.name].get("parameters", [])
+        in_header = {"$ref": "#/components/parameters/IdempotencyKey"} in parameters
+        writes = operation.method in {"POST", "PATCH"}
+        assert in_header is (writes and operation.name not in {"billing.topup", "billing.checkout"})
 
 
 def test_a_streamed_chat_is_told():

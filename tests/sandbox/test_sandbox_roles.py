@@ -143,6 +143,7 @@ async def test_what_is_made_with_organizations_keys_is_shared_and_apart(team: Te
     conv_id = await team.organization_key.conversation(title="ours")
     private = await team.owner.api.conversation(title="mine")
     colleague, _ = await new_key(team.admin.api, organization_id=team.org_id)
+    await colleague.pay_in()
     generation = (await team.organization_key.chat()).json["nexevo"]["generation_id"]
     thumb = {"generation_id": generation, "rating": 1}
     assert (await colleague.get(f"/conversations/{conv_id}")).json["title"] == "ours"
@@ -177,5 +178,6 @@ async def test_session_has_the_rights_of_the_person(team: Team):
         session = Api(who.api.session, who.api.base_url, token)
         path = f"/keys/{team.key_id}/geo-policy"
         assert (await session.call("PATCH", path, {"policy": "cn-only"})).status == status
+        await session.pay_in()
         assert (await session.chat(model="gpt-4o")).status == 200
     assert (await team.organization_key.chat(model="gpt-4o")).status == 403

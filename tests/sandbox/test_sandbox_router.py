@@ -121,6 +121,7 @@ async def test_rating_orders_who_has_no_thumb(sandbox: Sandbox, api: Api):
 async def test_account_that_closes_takes_its_thumbs_along(sandbox: Sandbox, api: Api):
     before = sandbox.router
     ada = await register(api)
+    await ada.pay_in()
     await thumb(ada, await generation(ada, model="nexevo/fast"), -1)
     await judge(ada, {"qwen-max": 2})
     assert sandbox.router["qwen-max"].up == 2

@@ -30,6 +30,7 @@ PAIRS: list[tuple[type, type]] = [
             (ASYNC.feedback, SYNC.feedback),
             (ASYNC.auth, SYNC.auth),
             (ASYNC.keys, SYNC.keys),
+            (ASYNC.billing, SYNC.billing),
             (ASYNC.organizations, SYNC.organizations),
         ]
     ),

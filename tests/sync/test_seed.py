@@ -1,5 +1,6 @@
 """Nexevo's own samples, character for character, with ``client = Nexevo(...)`` on the sandbox."""
 
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,6 +66,32 @@ def test_api_key_management(sync_client: Nexevo, capsys: pytest.CaptureFixture[s
     key = sync_client.keys.get(new["key"]["key_id"])
     assert (key.name, key.monthly_spend_cap_usd) == ("prod-2026", 100)
     assert key.alert_webhook_url == "https://your-app.com/billing-alert"
+
+
+def test_billing(sync_client: Nexevo, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]):
+    owner = {"user_id": sync_client.auth.me()["user_id"], "plan": "pro"}
+    httpx.post(f"{admin(sandbox)}/plan", json=owner).raise_for_status()
+    sync_client.chat.completions.create(
+        model="nexevo/balanced", messages=[{"role": "user", "content": "Hello!"}], max_tokens=1000
+    )
+    left = ran("billing.py", sync_client)
+    url = left["session"]["checkout_url"]
+    assert capsys.readouterr().out.splitlines() == ["建议: payg, 可省 99%", url]
+    assert (left["bal"]["balance_usd"], left["usage"]["total"]) == (
+        Decimal("79.9903952"),
+        Decimal("0.0096048"),
+    )
+    assert left["plan"]["plan"] == "pro"
+    assert httpx.post(url, follow_redirects=True).is_success
+    assert sync_client.billing.balance().balance_usd == left["bal"]["balance_usd"] + 20
+
+
+def test_billing_says_nothing_where_no_plan_is_cheaper(
+    sync_client: Nexevo, capsys: pytest.CaptureFixture[str]
+):
+    left = ran("billing.py", sync_client)
+    assert left["hint"]["hint"] is None
+    assert capsys.readouterr().out.splitlines() == [left["session"]["checkout_url"]]
 
 
 def test_organization(sync_client: Nexevo, sandbox: Sandbox):

@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
@@ -13,8 +14,10 @@ from nexevo_sync import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatStream,
+    CheckoutSession,
     CompletionUsage,
     Conversation,
+    DailyUsage,
     DataExport,
     Feedback,
     FeedbackSummary,
@@ -30,14 +33,20 @@ from nexevo_sync import (
     Nexevo,
     Organization,
     Page,
+    Plan,
     Request,
     Response,
     SeatUsage,
     Session,
+    SpendCapExceededError,
+    TierUsage,
     Timeouts,
+    Topup,
     TwoFactorEnabled,
     TwoFactorSetup,
     TwoFactorStatus,
+    UpgradeHint,
+    Usage,
     User,
     WebhookEvent,
     webhooks,
@@ -169,6 +178,32 @@ def organizations(nexevo: Nexevo) -> None:
     assert_type(nexevo.organizations.remove_member("org_1", "u_1"), None)
 
 
+def billing(nexevo: Nexevo) -> None:
+    assert_type((nexevo.billing.balance()).balance_usd, Decimal)
+    usage = nexevo.billing.usage(days=7)
+    assert_type(usage, Usage)
+    assert_type(usage.total, Decimal | None)
+    assert_type(usage.by_tier, dict[str, TierUsage] | None)
+    for day in usage.daily or ():
+        assert_type(day, DailyUsage)
+        assert_type(day.cost, Decimal | None)
+    assert_type(nexevo.billing.get_plan(), Plan)
+    hint = nexevo.billing.upgrade_hint()
+    assert_type(hint, UpgradeHint)
+    if hint.hint is not None:
+        assert_type(hint.hint.recommend_plan, str)
+        assert_type(hint.hint.savings_pct, float)
+    assert_type(nexevo.billing.topup(amount_usd="20.10", idempotency_key="k"), Topup)
+    session = nexevo.billing.checkout(amount_usd=20, idempotency_key="k", max_retries=0)
+    assert_type(session, CheckoutSession)
+    assert_type(session.checkout_url, str)
+
+
+def no_money(error: SpendCapExceededError) -> None:
+    assert_type(error.limit, Decimal | None)
+    assert_type(error.resets_at, datetime | None)
+
+
 def an_alert(body: bytes, headers: dict[str, str]) -> None:
     event = webhooks.verify(body, headers, secrets=["whsec_c2VjcmV0"])
     assert_type(event, WebhookEvent)
@@ -202,6 +237,8 @@ def mistakes(nexevo: Nexevo) -> None:
     nexevo.keys.update_geo_policy("key_1", policy="mars")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     nexevo.keys.update_spend_cap("key_1", monthly_spend_cap_usd=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     nexevo.feedback.submit(generation_id="gen_1", rating=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    nexevo.billing.topup(amount_usd=20.1, idempotency_key="k")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    nexevo.billing.topup(amount_usd=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     nexevo.models.list(timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
