@@ -231,6 +231,8 @@ class _Pump:
                     await self._wait_for_room()
             self._arrived.put(b"")
         except BaseException as error:  # noqa: BLE001 - all of it is the reader's, nothing the loop's
+            if not self.closed:
+                self._source.close()
             self._arrived.put(error)
 
     async def _wait_for_room(self) -> None:

@@ -19,6 +19,10 @@ SCRIPTS = {
         client = Nexevo()
         next(stream(client))
     """,
+    "a stream left unread": """
+        client = Nexevo()
+        left = stream(client)
+    """,
     "two clients, closed twice": """
         one, two = Nexevo(), Nexevo()
         one.models.list(), two.models.list()
@@ -160,6 +164,20 @@ SCRIPTS = {
         for _ in range(4):
             threading.Thread(target=work, daemon=True).start()
         time.sleep(0.1)
+    """,
+    "daemon threads that wait for what never comes": """
+        client = Nexevo()
+        client.models.list()
+        def call():
+            client.conversations.create(extra_headers={"X-Sandbox-Fault": '{"delay_s": 30}'})
+        def read():
+            slow = {"X-Sandbox-Fault": '{"chunk_delay_s": 30}'}
+            next(client.chat.completions.create(
+                model="nexevo/fast", messages=MESSAGES, stream=True, extra_headers=slow
+            ))
+        for work in (call, read):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
     """,
     "a call on the portal's own thread": """
         from nexevo_sync import RateLimitError

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jedi
 import pytest
 
 import nexevo_async
@@ -67,3 +68,18 @@ def test_each_method_of_the_client_its_pages_and_its_streams_has_an_assert_type(
         wanted |= {f"{name}.{member}" for member in vars(cls) if not member.startswith("_")}
     assert len(wanted) > 45
     assert wanted - asserted(file) == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "call"),
+    [
+        ("from nexevo_sync import Nexevo\n", "Nexevo().conversations.create"),
+        ("from nexevo_async import AsyncNexevo\n", "AsyncNexevo().conversations.create"),
+    ],
+)
+def test_an_editor_shows_the_docstring_and_the_source_of_a_call(before: str, call: str):
+    [found] = jedi.Script(before + call).help(2, len(call))
+    package = before.split()[1]
+    assert found.module_name == f"{package}.services.conversations"
+    assert "metadata: Mapping[str, Any] | None=None" in found.docstring()
+    assert "client.conversations.create(" in found.docstring()
