@@ -13,11 +13,10 @@ from nexevo_async.transport.destination import Destination
 
 
 def said(error: BaseException) -> str:
-    """Give the cause in words; aiohttp's own tell the URL with its query."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        return error.message
-    cause = error.__cause__ or error
-    return str(cause) or type(cause).__name__
+    """Give the cause in words; some of aiohttp's own tell the URL, with its query."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(cause)
+    return " ".join(text.split()) or type(cause).__name__
 
 
 def doubt(request: Request) -> None:

@@ -67,6 +67,28 @@ class TestLostConnections:
         assert (caught.value.attempts, caught.value.never_sent) == (2, True)
         assert caught.value.outcome_unknown is False
 
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"nonsense\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort",
+        ],
+        ids=["no HTTP", "no chunk", "cut"],
+    )
+    async def test_what_is_no_answer_is_told_in_a_line_without_the_query(self, answer):
+        async def answered(writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+        async with serving(answered) as server, client_of(server) as client:
+            with pytest.raises(APIConnectionError, match=r"lost the connection: [BIR]") as caught:
+                await client.models.list(extra_query={"q": "canary"})
+            assert "q=canary" in server.seen[0].target
+        assert "canary" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
 
 class TestTimeouts:
     async def test_read_is_between_bytes_and_says_so(self):
