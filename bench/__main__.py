@@ -19,6 +19,7 @@ import attrs
 import uvloop
 
 from bench.contestants import AsyncTask, SyncTask, async_tasks, sync_tasks
+from bench.crowd import Crowd, measure
 from bench.server import CHUNKS, canned_server
 
 CEILINGS: Final = (
@@ -43,6 +44,7 @@ class Size:
     rounds: int
     requests: int
     streams: int
+    crowds: int
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +115,7 @@ def _sync_times(
     return times
 
 
-async def _async_tables(base_url: str, size: Size) -> list[Table]:
+async def _async_tables(base_url: str, size: Size) -> tuple[list[Table], Crowd]:
     tables: list[Table] = []
     async with async_tasks(base_url) as tasks:
         for what in ("GET", "chat"):
@@ -127,7 +129,8 @@ async def _async_tables(base_url: str, size: Size) -> list[Table]:
             tasks["stream"], at_once=1, rounds=size.rounds, each=size.streams, parts=CHUNKS
         )
         tables.append(Table(title="async stream", unit="a chunk", times=times))
-    return tables
+        crowd = await measure(tasks["crowd"], size.crowds)
+    return tables, crowd
 
 
 def _sync_tables(base_url: str, size: Size) -> list[Table]:
@@ -156,18 +159,20 @@ def main() -> int:
     parser.add_argument("--only", choices=("async", "sync"), help="leave out the other half")
     arguments = parser.parse_args()
     size = (
-        Size(rounds=9, requests=256, streams=1)
+        Size(rounds=9, requests=256, streams=1, crowds=3)
         if arguments.quick
-        else Size(rounds=31, requests=256, streams=2)
+        else Size(rounds=31, requests=256, streams=2, crowds=9)
     )
     with canned_server() as base_url:
         tables: list[Table] = []
+        crowds: list[Crowd] = []
         if arguments.only != "sync":
             run = uvloop.run if arguments.uvloop else asyncio.run
-            tables += run(_async_tables(base_url, size))
+            tables, crowd = run(_async_tables(base_url, size))
+            crowds.append(crowd)
         if arguments.only != "async":
             tables += _sync_tables(base_url, size)
-    print(*tables, sep="\n\n")
+    print(*tables, *crowds, sep="\n\n")
     if not arguments.check:
         return 0
     slow = [
@@ -176,6 +181,7 @@ def main() -> int:
         for table in tables
         if table.title == title and (ratio := table.ratio(ours, other)) > ceiling
     ]
+    slow += [fault for crowd in crowds for fault in crowd.faults()]
     print(*slow, sep="\n", file=sys.stderr)
     return 1 if slow else 0
 

@@ -44,6 +44,9 @@ async def async_tasks(base_url: str) -> AsyncGenerator[dict[str, dict[str, Async
                 headers=_AUTHORIZATION,
             )
         )
+        crowded = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=_AUTHORIZATION)
+        )
         ours = await stack.enter_async_context(AsyncNexevo(KEY, base_url=base_url))
         openais = await stack.enter_async_context(
             openai.AsyncOpenAI(api_key=KEY, base_url=base_url)
@@ -65,13 +68,19 @@ async def async_tasks(base_url: str) -> AsyncGenerator[dict[str, dict[str, Async
         async def our_get() -> None:
             await ours.conversations.get(next(_IDS))
 
-        async def plain_chat() -> None:
+        async def chat_on(session: aiohttp.ClientSession) -> None:
             body = msgspec.json.encode({"model": MODEL, "messages": MESSAGES})
-            async with plain.request(
+            async with session.request(
                 "POST", f"{base_url}{_CHAT}", data=body, headers=_JSON
             ) as response:
                 response.raise_for_status()
                 msgspec.json.decode(await response.read())
+
+        async def plain_chat() -> None:
+            await chat_on(plain)
+
+        async def crowded_chat() -> None:
+            await chat_on(crowded)
 
         async def tuned_chat() -> None:
             body = msgspec.json.encode({"model": MODEL, "messages": MESSAGES})
@@ -112,6 +121,7 @@ async def async_tasks(base_url: str) -> AsyncGenerator[dict[str, dict[str, Async
                 "AsyncNexevo": our_chat,
                 "AsyncOpenAI": openai_chat,
             },
+            "crowd": {"aiohttp, limit=0": crowded_chat, "AsyncNexevo": our_chat},
             "stream": {"AsyncNexevo": our_stream, "AsyncOpenAI": openai_stream},
         }
 
