@@ -4,6 +4,8 @@ import re
 
 import pytest
 from async_programs import run
+from network_support import Authority
+from raw_server import reply
 
 from nexevo_async.testing import Sandbox
 
@@ -207,6 +209,33 @@ def gateway():
 def test_nothing_is_left_behind_and_nothing_is_said(way, gateway):
     done = run(WAYS_NOT_TO_CLOSE[way], gateway)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+
+
+def test_connections_over_tls_leave_no_word_either(gateway, tmp_path):
+    authority = Authority(tmp_path)
+    with authority.https(reply()) as url:
+        done = run(
+            f"""
+            from nexevo_async import TLS
+            def make():
+                return AsyncNexevo(base_url="{url}", tls=TLS(ca_file="{authority.file}"))
+            async def call(client=None):
+                await (client or make()).conversations.get("c")
+            def run_and_close_alone(call):
+                loop = asyncio.new_event_loop()
+                loop.run_until_complete(call)
+                loop.close()
+            client = make()
+            run_and_close_alone(call(client))
+            del client
+            run_and_close_alone(call())
+            asyncio.run(call())
+            gc.collect()
+            assert not sockets(), sockets()
+            """,
+            gateway,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 ENDINGS = {
