@@ -94,14 +94,12 @@ if TYPE_CHECKING:
     from nexevo_async.messages import (
         Body,
         Handler,
-        Meta,
         Middleware,
-        RateLimit,
         Request,
         Response,
         Route,
-        TokenUsage,
     )
+    from nexevo_async.meta import Meta, RateLimit, TokenUsage
     from nexevo_async.middleware.limits import SeatUsage
     from nexevo_async.network import TLS
     from nexevo_async.pagination import AsyncPage
@@ -289,14 +287,14 @@ _HOMES = {
     "Headers": ".headers",
     "Body": ".messages",
     "Handler": ".messages",
-    "Meta": ".messages",
+    "Meta": ".meta",
     "Middleware": ".messages",
-    "RateLimit": ".messages",
+    "RateLimit": ".meta",
     "Request": ".messages",
     "Response": ".messages",
     "Route": ".messages",
-    "TokenUsage": ".messages",
     "SeatUsage": ".middleware.limits",
+    "TokenUsage": ".meta",
     "AsyncPage": ".pagination",
     "ChatStream": ".streaming",
     "UNSET": ".unset",

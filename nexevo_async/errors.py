@@ -33,6 +33,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from nexevo_async.meta import Meta
+
 TimeoutLimit = Literal["connect", "pool", "read", "total", "first_token"]
 
 
@@ -64,6 +66,7 @@ class _CallError(NexevoError):
         path: The path under the base URL.
         attempts: Requests that were sent, or tried.
         elapsed: Seconds from the call to the error.
+        meta: What the gateway said beside its answer; None where none came.
     """
 
     operation: str
@@ -71,6 +74,7 @@ class _CallError(NexevoError):
     path: str
     attempts: int
     elapsed: float
+    meta: Meta | None
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class _CallError(NexevoError):
         path: str = "",
         attempts: int = 0,
         elapsed: float = 0.0,
+        meta: Meta | None = None,
     ) -> None:
         super().__init__(message)
         self.operation = operation
@@ -88,6 +93,7 @@ class _CallError(NexevoError):
         self.path = path
         self.attempts = attempts
         self.elapsed = elapsed
+        self.meta = meta
 
 
 class APIConnectionError(_CallError):

@@ -65,7 +65,7 @@ class Headers(Mapping[str, str]):
         return isinstance(name, str) and name.lower() in self._by_name()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name for name, _ in self._pairs))
+        return iter(dict.fromkeys(str(name) for name, _ in self._pairs))
 
     def __len__(self) -> int:
         return len(self._by_name())
@@ -95,4 +95,5 @@ class Headers(Mapping[str, str]):
         return f"Headers({self.shown()!r})"
 
     def __reduce__(self) -> tuple[type["Headers"], tuple[list[tuple[str, str]]]]:
-        return Headers, (list(self._pairs),)
+        # As plain strings: a name that was received is of a type of multidict's.
+        return Headers, ([(str(name), value) for name, value in self._pairs],)

@@ -4,7 +4,7 @@ from typing import Generic, NoReturn, TypeVar, final
 from nexevo_async.codec.answers import PageContent
 from nexevo_async.contract.model import Model
 from nexevo_async.errors import PaginationError
-from nexevo_async.messages import Meta
+from nexevo_async.meta import Meta
 
 M = TypeVar("M", bound=Model)
 

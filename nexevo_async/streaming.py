@@ -18,7 +18,8 @@ from nexevo_async.errors import (
     StreamError,
     StreamTruncatedError,
 )
-from nexevo_async.messages import ByteSource, Meta, Request, Response, error_body
+from nexevo_async.messages import ByteSource, Request, Response, error_body
+from nexevo_async.meta import Meta
 from nexevo_async.middleware.deadline import lift_first_token_limit, too_late
 from nexevo_async.shapes import is_array, is_object
 
@@ -218,6 +219,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             f".partial has the {len(partial)} characters that came before.",
             partial=partial,
             trace_id=self.meta.trace_id,
+            meta=self.meta,
             **self._request.described(),
         )
 

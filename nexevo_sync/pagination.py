@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from typing import Generic, NoReturn, TypeVar, final
 
 from nexevo_async.contract.model import Model
-from nexevo_async.messages import Meta
+from nexevo_async.meta import Meta
 from nexevo_async.pagination import AsyncPage
 from nexevo_sync.portal import wait_for
 

@@ -12,7 +12,8 @@ from typing import Any, Final, NoReturn, Self, TypeVar, cast, final
 
 from nexevo_async.contract.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from nexevo_async.errors import ClientClosedError
-from nexevo_async.messages import ByteSource, Meta
+from nexevo_async.messages import ByteSource
+from nexevo_async.meta import Meta
 from nexevo_async.streaming import ChatStream as AsyncChatStream
 from nexevo_async.streaming import reroute
 from nexevo_sync.portal import WAIT_SLICE, gone, portal

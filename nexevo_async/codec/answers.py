@@ -11,7 +11,8 @@ from nexevo_async.codec.failures import decode_error, not_json, status_error
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.contract.operation import Operation
 from nexevo_async.errors import DecodeError
-from nexevo_async.messages import Meta, Request, Response
+from nexevo_async.messages import Request, Response
+from nexevo_async.meta import Meta
 from nexevo_async.shapes import is_array, is_object
 
 M = TypeVar("M", bound=Model)

@@ -67,6 +67,7 @@ def status_error(
         param=error.param if error else None,
         details=error.details if error else None,
         trace_id=response.meta.trace_id,
+        meta=response.meta,
         retry_after=response.retry_after,
         outcome_unknown=request.progress.outcome_unknown,
         partial=partial,
@@ -108,6 +109,7 @@ def decode_error(
         json_path=path,
         status=response.status,
         trace_id=response.meta.trace_id,
+        meta=response.meta,
         **request.described(),
     )
 

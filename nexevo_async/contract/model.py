@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from nexevo_async.messages import Meta
+from nexevo_async.meta import Meta
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ from nexevo_async.contract import auth, chat, conversations, feedback, keys, org
 from nexevo_async.contract import models as catalogue
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.headers import Headers
-from nexevo_async.messages import Meta
+from nexevo_async.meta import Meta
 from nexevo_async.shapes import is_array, is_mapping, is_object
 
 M = TypeVar("M", bound=Model)

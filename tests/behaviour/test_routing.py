@@ -12,7 +12,7 @@ from nexevo_async import (
     PermissionDeniedError,
     UnprocessableEntityError,
 )
-from nexevo_async.messages import Meta
+from nexevo_async.meta import Meta
 from nexevo_async.testing import Sandbox
 
 MESSAGES = [{"role": "user", "content": "Hello!"}]

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from nexevo_async import errors
+from nexevo_async import Headers, Meta, errors
 from nexevo_async.errors import APIStatusError, NexevoError, status_error_class
 
 EVERY = [
@@ -35,6 +35,7 @@ VALUES = {
     "partial": "so far",
     "json_path": "$.data[3]",
     "cursor": "c1",
+    "meta": Meta(429, Headers({"X-Trace-ID": "t1"}), 2, 1.5),
 }
 
 
