@@ -44,7 +44,10 @@ nitpick_ignore_regex = [
     # Not ours, and the build asks nothing of the network.
     ("py:.*", r"(collections\.abc|contextlib|datetime|decimal|os|ssl|starlette|fastapi)\..*"),
     # The chain's own; and type variables.
-    ("py:class", r"nexevo_async\.(messages\.(ByteStream|ErrorBody|Progress)|config\.CallSettings)"),
+    (
+        "py:class",
+        r"nexevo_async\.(messages\.(ByteStream|ErrorBody|Progress)|config\.CallSettings|secret\.Secret)",
+    ),
     ("py:class", r"nexevo_(a?sync)\.pagination\.M"),
 ]
 

@@ -14,6 +14,7 @@ import msgspec
 from nexevo_async.config import CallSettings
 from nexevo_async.headers import Headers
 from nexevo_async.meta import Meta, number
+from nexevo_async.secret import Secret
 from nexevo_async.shapes import is_object
 
 Resend = Literal["idempotent", "keyed", "generation", "once"]
@@ -107,6 +108,7 @@ class Request:
         stream: True when the answer is to be read as it comes.
         settings: What holds for this call.
         progress: How far the call has come.
+        key: The key of this attempt, where a function gave it; it is in no header yet.
     """
 
     operation: Route
@@ -117,6 +119,7 @@ class Request:
     stream: bool = False
     settings: CallSettings
     progress: Progress = attrs.field(factory=Progress, repr=False)
+    key: Secret | None = None
 
     def replace(self, **changes: Any) -> "Request":
         """Give the same request with some attributes changed."""
@@ -133,6 +136,7 @@ class Request:
             stream=self.stream,
             settings=self.settings,
             progress=self.progress,
+            key=self.key,
         )
 
     def summary(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nexevo_async.messages import Handler, Middleware
-from nexevo_async.middleware.auth import auth
+from nexevo_async.middleware.auth import ask_key, auth
 from nexevo_async.middleware.deadline import deadline
 from nexevo_async.middleware.idempotency import idempotency
 from nexevo_async.middleware.telemetry import telemetry
@@ -25,6 +25,7 @@ def build(
         idempotency,
         retry,
         limits,
+        ask_key,
         *attempt_middleware,
         auth,
         telemetry,

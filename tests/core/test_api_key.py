@@ -14,7 +14,10 @@ from nexevo_async import (
     AsyncNexevo,
     AuthenticationError,
     ConfigurationError,
+    Handler,
     InternalServerError,
+    Request,
+    Response,
     RetryPolicy,
 )
 from nexevo_sync import Nexevo
@@ -123,6 +126,20 @@ async def test_a_refused_key_is_asked_for_once_more(server, caplog, code):
     assert conv.meta.attempts == 2
     assert [record.nexevo["attempt"] for record in caplog.records] == [1, 2]  # type: ignore[attr-defined]
     assert len({s.header("idempotency-key") for s in server.seen}) == 1
+
+
+async def test_the_attempt_with_the_fresh_key_passes_the_attempts_middleware_too(server):
+    async def watch(request: Request, call_next: Handler) -> Response:
+        seen.append((request.progress.attempts, "authorization" in request.headers))
+        assert "old" not in repr(request)
+        return await call_next(request)
+
+    seen: list[tuple[int, bool]] = []
+    source = Vault("old", "new").later
+    async with client_of(server, source, attempt_middleware=[watch]) as client:
+        await client.conversations.get("c")
+    assert seen == [(0, False), (1, False)]
+    assert keys_seen(server) == ["old", "new"]
 
 
 async def test_a_second_refusal_is_the_error(server):
