@@ -42,7 +42,10 @@ RESENT: Final = {
 
 nitpick_ignore_regex = [
     # Not ours, and the build asks nothing of the network.
-    ("py:.*", r"(collections\.abc|contextlib|datetime|decimal|os|ssl|starlette|fastapi)\..*"),
+    (
+        "py:.*",
+        r"(collections\.abc|contextlib|datetime|decimal|os|ssl|starlette|fastapi|opentelemetry)\..*",
+    ),
     # The chain's own; and type variables.
     (
         "py:class",

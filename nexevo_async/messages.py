@@ -233,6 +233,30 @@ class ByteSource(Protocol):
         """Give the connection back."""
 
 
+class StreamContent(Protocol):
+    """What the reader of a stream has made of it so far."""
+
+    first_at: float | None
+    """When the first piece came, on the monotonic clock."""
+
+    def outline(self) -> dict[str, Any]:
+        """Give the answer without what was written."""
+        ...
+
+
+@attrs.define(eq=False)
+class StreamReport:
+    """What the reader of a stream lets others know of it, also when both are gone.
+
+    Attributes:
+        failure: The class of the error that reading it ended with.
+        content: What came.
+    """
+
+    failure: type[Exception] | None = None
+    content: StreamContent | None = None
+
+
 @final
 class ByteStream:
     """The body of an answer as it arrives; whoever holds it closes it.
@@ -253,6 +277,7 @@ class ByteStream:
         "_read",
         "closed",
         "owner",
+        "report",
     )
 
     def __init__(
@@ -268,6 +293,7 @@ class ByteStream:
         self._is_reading = False
         self.closed: bool = False
         self.owner: object = None  # what must not be freed while this is read
+        self.report: Final = StreamReport()
 
     async def read(self, deadline: float | None = None) -> bytes:
         """Give the next bytes; ``b""`` at the end.
@@ -300,7 +326,10 @@ class ByteStream:
             self.close()
 
     def on_close(self, call: Callable[[], None]) -> None:
-        """Have something done once, when the stream closes."""
+        """Have something done once, when the stream closes.
+
+        What is done must not hold the stream: one that is dropped has to be freed at once.
+        """
         if self.closed:
             call()
         else:
@@ -315,8 +344,12 @@ class ByteStream:
     def __del__(self) -> None:
         if not self.closed:
             # Dropped without being closed: its loop alone may touch the connection.
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and its sockets with it
+            try:
                 self._loop.call_soon_threadsafe(_call_all, self._closers)
+            except RuntimeError:  # the loop is closed, and its sockets with it
+                for call in self._closers:
+                    with contextlib.suppress(RuntimeError):
+                        call()
 
 
 def _call_all(calls: list[Callable[[], None]]) -> None:

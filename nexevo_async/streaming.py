@@ -1,5 +1,6 @@
 """A streamed completion: pieces as they come, and the whole of them at the end."""
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -67,6 +68,8 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
         self._parser = SSEParser()
         self._events: deque[bytes] = deque()
         self._whole = _Completion()
+        self._report = response.stream.report
+        self._report.content = self._whole
         self._done = False
         self._failure: NexevoError | None = None
         self._too_large: EventTooLargeError | None = None
@@ -225,6 +228,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
 
     def _fail(self, error: NexevoError) -> NoReturn:
         self._failure = error
+        self._report.failure = type(error)
         self.close()
         raise error from None
 
@@ -254,6 +258,7 @@ class _Completion:
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self.usage: CompletionUsage | None = None
+        self.first_at: float | None = None
 
     @property
     def text(self) -> str:
@@ -266,6 +271,8 @@ class _Completion:
 
     def add(self, obj: dict[str, Any], chunk: ChatCompletionChunk) -> None:
         """Add a chunk, and the JSON object that it was read from."""
+        if self.first_at is None:
+            self.first_at = time.monotonic()
         if text := chunk.text:
             self._texts.append(text)
         if chunk.usage is not None:
@@ -287,6 +294,10 @@ class _Completion:
                 _merge(whole.setdefault("logprobs", {}), value or {})
             elif value is not None:
                 whole[name] = value
+
+    def outline(self) -> dict[str, Any]:
+        reasons = [self._choices[i].get("finish_reason") for i in sorted(self._choices)]
+        return {**self._head, "choices": [{"finish_reason": reason} for reason in reasons]}
 
     def to_dict(self) -> dict[str, Any]:
         head = {**self._head, "object": "chat.completion"}

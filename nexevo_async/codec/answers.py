@@ -93,13 +93,17 @@ def check(request: Request, response: Response) -> None:
     Raises:
         APIStatusError: the answer is an error, whatever its status.
     """
-    if response.status >= 300 or (_may_hold_error(response) and response.error is not None):
+    if is_failure(response):
         raise status_error(request, response, response.error)
 
 
-def _may_hold_error(response: Response) -> bool:
-    """Say whether a good answer's body is worth parsing for an error: most are not."""
-    return response.body is not None and b'"error"' in response.body.data
+def is_failure(response: Response) -> bool:
+    """Say whether the answer is an error, whatever its status."""
+    if response.status >= 300:
+        return True
+    # Most good answers are not worth parsing for an error.
+    may_hold_one = response.body is not None and b'"error"' in response.body.data
+    return may_hold_one and response.error is not None
 
 
 def _one(operation: Operation[M], response: Response, amend: Amend | None) -> Any:

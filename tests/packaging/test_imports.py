@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from own_interpreter import gets_below, printed_by
 
+from nexevo_async.testing import Sandbox
+
 PACKAGES = ("nexevo_async", "nexevo_sync")
 
 
@@ -43,7 +45,7 @@ def test_importing_a_package_takes_60_ms_at_most(package: str) -> None:
 def test_constructing_a_client_loads_no_transport(client: str) -> None:
     package = client.partition(".")[0]
     loaded = printed_by(LOADED.format(f"import {package}; {client}()"))
-    heavy = {"aiohttp", "anyio", "yarl", "fastapi", "cyclopts", "rich", "sqlite3"}
+    heavy = {"aiohttp", "anyio", "yarl", "fastapi", "cyclopts", "opentelemetry", "rich", "sqlite3"}
     assert heavy.isdisjoint(loaded)
 
 
@@ -51,6 +53,23 @@ def test_the_plugin_for_pytest_loads_nothing_of_the_sdk() -> None:
     loaded = printed_by(LOADED.format("import pytest, nexevo_async.testing.pytest_plugin"))
     heavy = {"aiohttp", "anyio", "attr", "cattrs", "msgspec", "nexevo_sync", "sqlite3", "yarl"}
     assert heavy.isdisjoint(loaded)
+
+
+CALLED = """
+import nexevo_sync
+with nexevo_sync.Nexevo(sys.argv[2], base_url=sys.argv[1]) as client:
+    client.models.list()
+    client.chat.completions.create(
+        model="nexevo/fast", messages=[{{"role": "user", "content": "x"}}], stream=True
+    ).final()
+"""
+
+
+def test_a_call_loads_no_integration(sandbox: Sandbox) -> None:
+    script = LOADED.replace("{}", CALLED, 1)
+    loaded = printed_by(script.format(), sandbox.base_url, sandbox.api_key)
+    assert "aiohttp" in loaded
+    assert {"fastapi", "opentelemetry", "cyclopts", "rich"}.isdisjoint(loaded)
 
 
 def test_the_async_package_does_not_load_its_twin() -> None:
