@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import cast
 
 import pytest
+from canary import KEY, pytest_runtest_makereport
 from in_thread import InThread
 
 from nexevo_async import AsyncNexevo
@@ -10,10 +11,12 @@ from nexevo_sync import Nexevo
 
 collect_ignore = ["apps", "user_project"]  # programs and tests of users, run by tests of ours
 
+__all__ = ["pytest_runtest_makereport"]  # a hook
+
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
+    with Sandbox(api_key=KEY) as sandbox:
         yield sandbox
 
 

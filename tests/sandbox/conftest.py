@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from canary import KEY
 from sandbox_support import Api, api_of
 
 from nexevo_async.sandbox import passwords
@@ -9,7 +10,7 @@ from nexevo_async.testing import Sandbox
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
+    with Sandbox(api_key=KEY) as sandbox:
         yield sandbox
 
 
