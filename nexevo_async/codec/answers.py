@@ -7,7 +7,7 @@ import attrs
 
 from nexevo_async.codec import json
 from nexevo_async.codec.converter import misfit, structurer
-from nexevo_async.codec.failures import decode_error, not_json, status_error
+from nexevo_async.codec.failures import decode_error, not_as_asked, status_error
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.contract.operation import Operation
 from nexevo_async.errors import DecodeError
@@ -20,21 +20,25 @@ R = TypeVar("R")
 
 Decode = Callable[[bytes], Any]
 
+Unwrap = Callable[[Any], tuple[Any, str]]
+"""Gives what a decoded answer holds, and its JSON path."""
+
 Amend = Callable[[dict[str, Any], Response], None]
 """Adds to a decoded object what the SDK knows from elsewhere, in place."""
 
 
 class _UnreadableError(Exception):
-    """The body is no JSON, or does not fit: where, and why."""
+    """The body does not fit, or without a path is no JSON: where, and why."""
 
-    def __init__(self, path: str = "", problem: str = "") -> None:
+    def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem)
-        self._path = path
         self._problem = problem
+        self._path = path
 
     def told(self, request: Request, response: Response) -> DecodeError:
         if not self._path:
-            return not_json(request, response)
+            problem = f"the body is not JSON: {self._problem}"
+            return not_as_asked(request, response, problem)
         return decode_error(request, response, self._problem, path=self._path)
 
 
@@ -107,25 +111,19 @@ def is_failure(response: Response) -> bool:
 
 
 def _one(operation: Operation[M], response: Response, amend: Amend | None) -> Any:
-    return _structured(
-        _model(operation),
-        _object(operation, response, amend, json.decode),
-        lambda decode: _object(operation, response, amend, decode),
-        "$",
-    )
+    model = _model(operation)
 
+    def unwrapped(obj: Any) -> tuple[Any, str]:
+        root = "$"
+        if is_object(obj):
+            inner: object = obj.get(operation.envelope) if operation.envelope is not None else None
+            if is_object(inner) and declared(model).isdisjoint(obj):
+                obj, root = inner, f"$.{operation.envelope}"
+            if amend is not None:
+                amend(obj, response)
+        return obj, root
 
-def _object(
-    operation: Operation[M], response: Response, amend: Amend | None, decode: Decode
-) -> Any:
-    obj = _decoded(response, decode)
-    if is_object(obj):
-        inner: object = obj.get(operation.envelope) if operation.envelope is not None else None
-        if is_object(inner) and declared(_model(operation)).isdisjoint(obj):
-            obj = inner
-        if amend is not None:
-            amend(obj, response)
-    return obj
+    return _structured(model, response, _decoded(response, json.decode), unwrapped)
 
 
 def _model(operation: Operation[M]) -> type[M]:
@@ -139,27 +137,23 @@ def _list_of(model: type[M]) -> type[list[M]]:
 
 def _page(operation: Operation[M], response: Response) -> PageContent[M]:
     obj = _decoded(response, json.decode)
-    if is_array(obj):
-        members: dict[str, Any] = {"": obj}
-        name: str | None = ""
-        root = "$"
-    elif is_object(obj):
-        members = obj
-        name = next((n for n in (operation.page or "", "data", "items") if n in obj), None)
-        root = f"$.{name}"
-    else:
-        raise _UnreadableError("$", "expected an object or an array")
-    if name is None:
-        raise _UnreadableError(f"$.{operation.page}", "a required field is missing")
+    names = (operation.page or "", "data", "items")
+    if not is_object(obj) and not is_array(obj):
+        raise _UnreadableError("expected an object or an array", "$")
+    members = obj if is_object(obj) else {}
 
-    def content(decode: Decode) -> Any:
-        again = _decoded(response, decode)
-        return again[name] if name else again
+    def unwrapped(obj: Any) -> tuple[Any, str]:
+        if is_array(obj):
+            return obj, "$"
+        for name in names:
+            if name in obj:
+                return obj[name], f"$.{name}"
+        raise _UnreadableError("a required field is missing", f"$.{operation.page}")
 
     has_more = _member(members, "has_more", bool)
     next_cursor = _member(members, "next_cursor", str) or None
     return PageContent(
-        data=_structured(_list_of(_model(operation)), members[name], content, root),
+        data=_structured(_list_of(_model(operation)), response, obj, unwrapped),
         has_more=next_cursor is not None if has_more is None else has_more,
         next_cursor=next_cursor,
         meta=response.meta,
@@ -169,30 +163,34 @@ def _page(operation: Operation[M], response: Response) -> PageContent[M]:
 def _member(members: dict[str, Any], name: str, type_: type[R]) -> R | None:
     value = members.get(name)
     if value is not None and type(value) is not type_:
-        raise _UnreadableError(f"$.{name}", f"expected a {type_.__name__}")
+        raise _UnreadableError(f"expected a {type_.__name__}", f"$.{name}")
     return value
 
 
-def _structured(cls: Any, obj: Any, content: Callable[[Decode], Any], root: str) -> Any:
+def _structured(cls: Any, response: Response, obj: Any, unwrapped: Unwrap) -> Any:
     structure = structurer(cls)
+    content, _ = unwrapped(obj)
     try:
-        return structure(obj)
+        return structure(content)
     except Exception:  # noqa: BLE001, S110 - it is looked for below
         pass
     # An amount came as a number, or something is wrong; either way its digits are needed.
-    obj = content(json.decode_with_digits)
+    content, root = unwrapped(_decoded(response, json.decode_with_digits))
     try:
-        model = structure(obj)
+        model = structure(content)
     except Exception:  # noqa: BLE001 - whatever it is, misfit() finds the place
-        path, problem = misfit(cls, obj)
+        path, problem = misfit(cls, content)
     else:
-        json.forget_digits(obj)
+        json.forget_digits(content)
         return model
-    raise _UnreadableError(root + path[1:], problem)
+    raise _UnreadableError(problem, root + path[1:])
 
 
 def _decoded(response: Response, decode: Decode) -> Any:
-    try:
-        return decode(b"" if response.body is None else response.body.data)
-    except ValueError:
-        raise _UnreadableError from None
+    problem = "it is empty"
+    if response.body:
+        try:
+            return decode(response.body.data)
+        except ValueError as error:
+            problem = str(error).removeprefix("JSON is malformed: ")
+    raise _UnreadableError(problem)

@@ -98,14 +98,18 @@ def _of_the_cap(error: ErrorBody | None) -> dict[str, Any]:
 
 
 def decode_error(
-    request: Request, response: Response, problem: str, *, path: str = "$"
+    request: Request,
+    response: Response,
+    problem: str,
+    *,
+    path: str = "$",
+    advice: str = "The gateway may have changed: look for a newer version of this package.",
 ) -> DecodeError:
     """Give the error for an answer that is not what the contract says."""
     trace = f", trace id {response.meta.trace_id}" if response.meta.trace_id else ""
     return DecodeError(
         f"{request.operation.name} was answered with {response.status}, "
-        f"but {problem} at {path}. [{request.summary()}{trace}] "
-        "The gateway may have changed: look for a newer version of this package.",
+        f"but {problem} at {path}. [{request.summary()}{trace}]{request.doubt()} {advice}",
         json_path=path,
         status=response.status,
         trace_id=response.meta.trace_id,
@@ -114,12 +118,18 @@ def decode_error(
     )
 
 
-def not_json(request: Request, response: Response) -> DecodeError:
-    """Give the error for a body that is no JSON."""
+def not_as_asked(request: Request, response: Response, problem: str) -> DecodeError:
+    """Give the error for a body that is something else altogether."""
     type_ = response.headers.get("content-type", "no content type")
     excerpt = _excerpt(response)
-    said = f" that begins: {excerpt}" if excerpt else ""
-    return decode_error(request, response, f"the body is not JSON ({type_}){said}")
+    said = f"; it begins: {excerpt}" if excerpt else ""
+    return decode_error(
+        request,
+        response,
+        f"{problem} ({type_}{said})",
+        advice="Something else may have answered: check base_url, "
+        "and whether a proxy or a login page stands before the gateway.",
+    )
 
 
 def _excerpt(response: Response) -> str:

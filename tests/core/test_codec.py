@@ -1,3 +1,4 @@
+import itertools
 import json
 import traceback
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from nexevo_async import (
     InsufficientBalanceError,
     RateLimitError,
     Timeouts,
+    errors,
 )
 from nexevo_async.codec import answers
 from nexevo_async.codec.converter import structurer
@@ -243,6 +245,28 @@ class TestMoney:
         assert caught.value.json_path == "$.rate"
 
 
+CODES: dict[int, tuple[str, ...]] = {
+    400: ("invalid_request_error", "max_price_unsatisfiable"),
+    401: (
+        "invalid_api_key",
+        "invalid_credentials",
+        "two_factor_required",
+        "two_factor_invalid",
+        "token_expired",
+    ),
+    402: ("insufficient_balance", "account_suspended", "spend_cap_exceeded"),
+    403: ("permission_denied", "geo_policy_violation"),
+    404: ("not_found",),
+    409: ("conflict", "idempotency_key_reused", "idempotency_in_progress"),
+    413: ("payload_too_large",),
+    422: ("validation_error",),
+    429: ("rate_limit_exceeded", "tenant_monthly_quota_exceeded"),
+    500: ("internal_error",),
+    502: ("upstream_error",),
+    503: ("unavailable",),
+}
+
+
 class TestErrorsInsideAnAnswer:
     @pytest.mark.parametrize(
         ("error", "cls"),
@@ -264,6 +288,22 @@ class TestErrorsInsideAnAnswer:
         assert type(caught.value) is cls
         assert caught.value.status == 200
         assert ": m" in str(caught.value)
+
+    @pytest.mark.parametrize("status", CODES)
+    def test_each_code_is_the_same_class_with_its_status_and_inside_a_200(self, status):
+        for code, member in itertools.product(CODES[status], ("code", "type")):
+            body = {"error": {"message": "m", member: code}}
+            classes = set()
+            for sent in (status, 200):
+                with pytest.raises(APIStatusError) as caught:
+                    answers.one(GET, request(GET), response(body, sent))
+                classes.add(type(caught.value))
+                assert caught.value.status == sent
+            assert len(classes) == 1
+            assert APIStatusError not in classes
+
+    def test_the_codes_are_all_that_are_known(self):
+        assert {code for codes in CODES.values() for code in codes} == set(errors._BY_CODE)
 
     def test_a_null_error_is_none(self):
         assert one({"conversation_id": "c", "error": None}).conversation_id == "c"

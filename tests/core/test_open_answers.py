@@ -1,107 +1,20 @@
 """What Nexevo does not document may be missing, null, joined by more, or new, in every answer."""
 
+import copy
 import itertools
-import typing
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, get_type_hints
+import json
+import keyword
+from typing import Any
 
-import attrs
-import msgspec
+import hypothesis
 import pytest
+from hypothesis import strategies as st
+from samples import LISTS, MODELS, SINGLE, given, required, same, sample
 
-from nexevo_async import AsyncNexevo, Body, DecodeError, Handler, Headers, Request, Response
+from nexevo_async import DecodeError
 from nexevo_async.contract.model import Model, declared
 from nexevo_async.contract.operation import Operation
-from nexevo_async.contract.table import OPERATIONS
-from nexevo_async.contract.webhooks import WebhookEvent
 from nexevo_async.pagination import AsyncPage
-
-NEW = "something-new"
-SINGLE = [o for o in OPERATIONS if o.answer is not None and o.page is None]
-LISTS = [o for o in OPERATIONS if o.page is not None]
-
-
-def models(*roots: Any) -> set[type[Model]]:
-    """Every model that answers are made of."""
-    found: set[type[Model]] = set()
-    left = [*roots]
-    while left:
-        cls: Any = left.pop()
-        left += typing.get_args(cls)
-        if isinstance(cls, type) and issubclass(cls, Model) and cls not in found:
-            found.add(cls)
-            left += fields(cls).values()
-    return found
-
-
-def fields(cls: type[Model]) -> dict[str, Any]:
-    return {name: hint for name, hint in get_type_hints(cls).items() if name in declared(cls)}
-
-
-def required(cls: type[Model]) -> set[str]:
-    return {f.name for f in attrs.fields(cls) if f.default is attrs.NOTHING}
-
-
-def is_open_set(hint: Any) -> bool:
-    args = typing.get_args(hint)
-    return str in args and any(typing.get_origin(a) is typing.Literal for a in args)
-
-
-def sample(hint: Any, *, full: bool, depth: int = 0) -> Any:
-    """A JSON value of a type; ``full`` has every field, and fields and names that nobody knows."""
-    if isinstance(hint, type) and issubclass(hint, Model):
-        wanted = declared(hint) if full and depth < 4 else required(hint)
-        own = {n: sample(fields(hint)[n], full=full, depth=depth + 1) for n in sorted(wanted)}
-        return {**own, "x_new": [depth]} if full else own
-    if is_open_set(hint):
-        return NEW
-    if typing.get_origin(hint) is list:
-        return [sample(typing.get_args(hint)[0], full=full, depth=depth + 1)]
-    if typing.get_origin(hint) is dict:
-        inner = typing.get_args(hint)[1]
-        return {"k": 1 if inner is Any else sample(inner, full=full, depth=depth + 1)}
-    if type(None) in typing.get_args(hint):
-        inner = next(a for a in typing.get_args(hint) if a is not type(None))
-        return sample(inner, full=full, depth=depth)
-    times = {datetime: "2026-01-02T03:04:05Z"}
-    plain = {str: "x", int: 3, float: 12.5, bool: True, Decimal: "0.10", **times}
-    return plain[hint]
-
-
-def same(value: Any, raw: Any) -> None:
-    """What a model gives, by attribute and by key, is what came."""
-    if isinstance(value, Model):
-        assert value.to_dict() == raw
-        for name in raw:
-            same(value[name], raw[name])
-            same(getattr(value, name), raw[name])
-        for name in declared(type(value)) - raw.keys():
-            assert getattr(value, name) in (None, [])
-            assert name not in value
-    elif isinstance(value, list):
-        assert len(value) == len(raw)
-        for item, inner in zip(value, raw, strict=True):
-            same(item, inner)
-    elif isinstance(value, dict):
-        assert value.keys() == raw.keys()
-        for name, item in value.items():
-            same(item, raw[name])
-    elif isinstance(value, Decimal):
-        assert str(value) == raw
-    elif not isinstance(value, datetime):
-        assert value == raw
-
-
-async def given(operation: Operation[Any], answer: Any) -> Any:
-    async def canned(_: Request, __: Handler) -> Response:
-        body = Body(msgspec.json.encode(answer))
-        return Response(status=operation.status, headers=Headers(), body=body)
-
-    caller = AsyncNexevo("k", middleware=[canned])._caller
-    if operation.page is not None:
-        return await caller.page(operation, "/x", query={}, options={})
-    return await caller.one(operation, "/x", options={})
 
 
 def has_case(operation: Operation[Any], envelope: str, form: str) -> bool:
@@ -155,9 +68,7 @@ async def test_a_list(operation: Operation[Any], envelope: str, form: str):
     assert page.has_more is (form == "full" and envelope != "bare")
 
 
-@pytest.mark.parametrize(
-    "model", sorted(models(*(o.answer for o in OPERATIONS), WebhookEvent), key=lambda m: m.__name__)
-)
+@pytest.mark.parametrize("model", MODELS)
 def test_only_what_nexevo_documents_is_required(model: type[Model]):
     documented = {
         "Conversation": {"conversation_id"},
@@ -183,3 +94,46 @@ async def test_what_is_required_and_missing_is_named(operation: Operation[Any]):
         del answer[name]
         with pytest.raises(DecodeError, match=f"required field is missing at \\$.{name}"):
             await given(operation, answer)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NAMES = st.sampled_from(["get", "keys", "meta", "to_dict", "_json", "_meta", "__class__"]) | TEXT
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def joined(answer: Any, more: Any) -> Any:
+    """The answer with more members in each object that is a model's."""
+    if isinstance(answer, dict):
+        inner = {name: joined(value, more) for name, value in answer.items()}
+        return {**more, **inner} if "x_new" in answer else inner
+    if isinstance(answer, list):
+        return [joined(item, more) for item in answer]
+    return answer
+
+
+@pytest.mark.parametrize("operation", [*SINGLE, *LISTS], ids=lambda o: o.name)
+@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.given(more=st.dictionaries(NAMES, JSON, max_size=4))
+async def test_what_nobody_knows_is_kept_to_the_last_digit(operation: Operation[Any], more: Any):
+    names = declared(operation.answer) | {"data", "items", operation.page, operation.envelope}
+    hypothesis.assume(names.isdisjoint(more) and "error" not in more)
+    answer = joined(sample(operation.answer, full=True), more)
+    wire = copy.deepcopy(answer)
+    given_back = await given(operation, answer if operation.page is None else [answer])
+    model = given_back if operation.page is None else given_back.data[0]
+    added = {"nexevo"} if operation.name == "chat.completions.create" else set()
+    assert {k: v for k, v in model.to_dict().items() if k not in added - wire.keys()} == wire
+    assert json.loads(json.dumps(model.to_dict())) == model.to_dict()
+    for name, value in more.items():
+        assert model[name] == value
+        assert name in model
+        if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(type(model), name):
+            assert name.startswith("_") or getattr(model, name) == value
