@@ -10,7 +10,7 @@ from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.failures import decode_error, not_as_asked, status_error
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.contract.operation import Operation
-from nexevo_async.errors import DecodeError
+from nexevo_async.errors import DecodeError, NexevoError
 from nexevo_async.messages import Request, Response
 from nexevo_async.meta import Meta
 from nexevo_async.shapes import is_array, is_object
@@ -89,6 +89,13 @@ def page(operation: Operation[M], request: Request, response: Response) -> PageC
     except _UnreadableError as unreadable:
         error = unreadable.told(request, response)
     raise error
+
+
+def no_stream(request: Request, response: Response) -> NexevoError:
+    """Give the error for an answer that is not the stream that was asked for."""
+    if is_failure(response):
+        return status_error(request, response, response.error)
+    return not_as_asked(request, response, "the answer is no event stream")
 
 
 def check(request: Request, response: Response) -> None:

@@ -193,6 +193,8 @@ class Completions:
         )
         if response.stream is not None:
             return ChatStream(request, response)
+        if stream:
+            raise answers.no_stream(request, response)
         return answers.one(contract.CREATE, request, response, with_generation_id)
 
 

@@ -154,7 +154,7 @@ class Session:
                 raise aiohttp.ClientHttpProxyError(
                     response.request_info, response.history, status=response.status
                 )
-            if request.stream and response.status < 300:
+            if _is_stream(request, response):
                 return Response(
                     status=response.status,
                     headers=Headers(response.headers),
@@ -204,6 +204,12 @@ def _drop(loop: Any, made: socket.socket) -> None:
         with contextlib.suppress(RuntimeError):  # from whoever else counts on the loop
             transport._call_connection_lost(None)  # noqa: SLF001
     made.close()
+
+
+def _is_stream(request: Request, response: aiohttp.ClientResponse) -> bool:
+    """Say whether this is the stream that was asked for: an error may come as JSON with a 200."""
+    kind = response.headers.get("Content-Type", "").lower()
+    return request.stream and response.status < 300 and "json" not in kind and "html" not in kind
 
 
 def _stream(
