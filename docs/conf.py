@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from nexevo_async.contract.table import OPERATIONS
+from nexevo_async.errors import NexevoError
 from nexevo_async.version import VERSION
 
 project = "Nexevo SDK for Python"
@@ -70,6 +72,24 @@ class Operations(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([head, *rows]))
 
 
+class Errors(SphinxDirective):
+    """A table of every error, made from their docstrings."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = "\n".join(_rows(NexevoError))
+        return self.parse_text_to_nodes(f"| Class | When |\n|---|---|\n{rows}")
+
+
+def _rows(parent: type[NexevoError], indent: str = "") -> Iterator[str]:
+    for cls in parent.__subclasses__():
+        if cls.__name__.startswith("_"):
+            yield from _rows(cls, indent)
+        else:
+            when = (cls.__doc__ or "").partition("\n")[0]
+            yield f"| {indent}{{py:exc}}`~nexevo_async.{cls.__name__}` | {when} |"
+            yield from _rows(cls, f"{indent}└ ")
+
+
 def hide_inner_constructors(
     _app: Sphinx, what: str, _name: str, _obj: object, _options: object, signature: str, _: str
 ) -> tuple[str, None] | None:
@@ -95,5 +115,6 @@ def find_public_name(
 
 def setup(app: Sphinx) -> None:
     app.add_directive("operations", Operations)
+    app.add_directive("errors", Errors)
     app.connect("autodoc-process-signature", hide_inner_constructors)
     app.connect("missing-reference", find_public_name)

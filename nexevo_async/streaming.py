@@ -168,18 +168,7 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             raise self._failure
         if self._too_large is not None:
             self._fail(self._error(StreamError, f"failed: {self._too_large}"))
-        data = b""
-        try:
-            data = await self._source.read(self._request.progress.deadline)
-        except TimeoutError:
-            self._fail(too_late(self._request))
-        except APITimeoutError as error:
-            self._fail(error)
-        except APIConnectionError as error:
-            if not self._source.closed:
-                self._fail(self._error(StreamTruncatedError, f"was cut off: {error}"))
-        if self._source.closed:
-            self._fail(self._error(StreamError, "was closed before its end"))
+        data = await self._arrived()
         if data:
             self._feed(data)
         elif self._parser.rest() == _DONE:
@@ -188,6 +177,25 @@ class ChatStream(AsyncIterator[ChatCompletionChunk]):
             self._fail(
                 self._error(StreamTruncatedError, "ended before its terminator, data: [DONE]")
             )
+
+    async def _arrived(self) -> bytes:
+        """Give the bytes that come next; ``b""`` at the end."""
+        data = b""
+        failure: NexevoError | None = None  # raised below, where no other error is its context
+        try:
+            data = await self._source.read(self._request.progress.deadline)
+        except TimeoutError:
+            failure = too_late(self._request)
+        except APITimeoutError as error:
+            failure = error
+        except APIConnectionError as error:
+            why = str(error).removesuffix(".")
+            failure = self._error(StreamTruncatedError, f"was cut off: {why}")
+        if self._source.closed and not isinstance(failure, APITimeoutError):
+            failure = self._error(StreamError, "was closed before its end")
+        if failure is not None:
+            self._fail(failure)
+        return data
 
     def _feed(self, data: bytes) -> None:
         try:

@@ -9,27 +9,36 @@ from nexevo_async.contract.billing import SpendCapDetails
 from nexevo_async.errors import (
     APIStatusError,
     AuthenticationError,
+    BadRequestError,
     ConflictError,
     DecodeError,
     InsufficientBalanceError,
     InternalServerError,
     NotFoundError,
+    PaymentRequiredError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitError,
+    RequestTooLargeError,
     SpendCapExceededError,
+    UnprocessableEntityError,
     UpstreamError,
     status_error_class,
 )
 from nexevo_async.messages import ErrorBody, Request, Response
 
 _NEXT_STEP: Final[dict[type[APIStatusError], str]] = {
+    APIStatusError: "If it goes on, give Nexevo the trace id.",
+    BadRequestError: "Correct the request: sent again as it is, it is refused again.",
     AuthenticationError: "Check the key: it may be mistyped, revoked or expired.",
+    PaymentRequiredError: "Look at the account's balance, and at the key's cap.",
     InsufficientBalanceError: "Top up the account's balance.",
     SpendCapExceededError: "Raise or clear the key's cap, or wait for the month to end.",
     PermissionDeniedError: "Ask with a key, or a role, that may do this.",
     NotFoundError: "Check the id: the object may be deleted, or belong to another account.",
     ConflictError: "Read what is stored before you send this again.",
+    RequestTooLargeError: "Send less in one call.",
+    UnprocessableEntityError: "Correct the field: sent again as it is, it is refused again.",
     RateLimitError: "Send fewer requests a minute, or ask Nexevo for a higher limit.",
     QuotaExceededError: "Wait for the month to end, or change the plan.",
     UpstreamError: "Try again later, or name another model.",
@@ -48,10 +57,10 @@ def status_error(
         response.status, error.code if error else None, error.type if error else None
     )
     said = error.message if error else _excerpt(response)
-    advice = f" {_NEXT_STEP[cls]}" if cls in _NEXT_STEP else ""
+    advice = next(_NEXT_STEP[base] for base in cls.__mro__ if base in _NEXT_STEP)
     if 300 <= response.status < 400:
         said = f"the gateway redirects to {_target(request, response)}, which is not followed"
-        advice = " If the API has moved, name its new place as base_url."
+        advice = "If the API has moved, name its new place as base_url."
     names = dict.fromkeys(name for name in (error.code, error.type) if name) if error else {}
     facts = " ".join([str(response.status), *names])
     parameter = f" (param {error.param})" if error and error.param else ""
@@ -60,7 +69,7 @@ def status_error(
         f"{request.operation.name} failed with {facts}: "
         f"{(said or 'no message').removesuffix('.')}{parameter}. "
         f"[{request.summary()}{trace}]"
-        f"{request.doubt()}{advice}",
+        f"{request.doubt()} {advice}",
         status=response.status,
         code=error.code if error else None,
         type=error.type if error else None,

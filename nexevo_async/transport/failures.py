@@ -13,10 +13,11 @@ from nexevo_async.transport.destination import Destination
 
 
 def said(error: BaseException) -> str:
-    """Give the cause in words; some of aiohttp's own tell the URL, with its query."""
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(cause)
-    return " ".join(text.split()) or type(cause).__name__
+    """Give the cause in words; aiohttp's own tell the URL with its query."""
+    cause = error if isinstance(error, aiohttp.ClientResponseError) else error.__cause__ or error
+    # What went wrong with HTTP itself, aiohttp shows as a status of 400, and over several lines.
+    words = str(getattr(cause, "message", "") or cause).split()
+    return " ".join(words).removesuffix(".") or type(cause).__name__
 
 
 def doubt(request: Request) -> None:

@@ -1,19 +1,42 @@
 import copy
+import importlib
 import inspect
 import pickle
+import pkgutil
+import re
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
+import nexevo_async
+import nexevo_sync
 from nexevo_async import Headers, Meta, errors
 from nexevo_async.errors import APIStatusError, NexevoError, status_error_class
 
-EVERY = [
-    cls
-    for _, cls in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(cls, NexevoError) and not cls.__name__.startswith("_")
-]
+ROOT = Path(__file__).parents[2]
+
+
+def everything_loaded() -> None:
+    """Import all modules: an error may be defined in any."""
+    for package in (nexevo_async, nexevo_sync):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
+def below(cls: type[NexevoError]) -> Iterator[type[NexevoError]]:
+    for sub in cls.__subclasses__():
+        if not sub.__name__.startswith("_"):
+            yield sub
+        yield from below(sub)
+
+
+everything_loaded()
+EVERY = [NexevoError, *below(NexevoError)]
 VALUES = {
     "operation": "conversations.create",
     "method": "POST",
@@ -35,16 +58,21 @@ VALUES = {
     "partial": "so far",
     "json_path": "$.data[3]",
     "cursor": "c1",
+    "spent": Decimal("10.00"),
+    "resets_at": datetime(2026, 5, 1, tzinfo=UTC),
     "meta": Meta(429, Headers({"X-Trace-ID": "t1"}), 2, 1.5),
 }
 
 
 def made(cls: type[NexevoError]) -> NexevoError:
-    takes: set[str] = set()
-    for base in cls.__mro__:
-        if issubclass(base, NexevoError):
-            takes |= set(inspect.signature(base.__init__).parameters)
-    return cls("what happened", **{k: v for k, v in VALUES.items() if k in takes})
+    takes = {
+        name
+        for base in cls.__mro__
+        if issubclass(base, NexevoError)
+        for name, parameter in inspect.signature(base.__init__).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    return cls("what happened", **{name: VALUES[name] for name in takes})
 
 
 def same(one: NexevoError, other: NexevoError) -> bool:
@@ -102,8 +130,30 @@ def test_the_class_is_chosen_by_code_or_type_and_else_by_status(status, code, ty
     assert status_error_class(status, code, type_).__name__ == cls
 
 
-def test_the_tree():
-    assert all(issubclass(cls, NexevoError) for cls in EVERY)
+def test_the_tree_in_the_words_of_its_module_is_the_real_one():
+    tree = re.findall(r"^ {4}([ │]*)[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE)
+    path: list[str] = []
+    written: set[tuple[str, str]] = set()
+    for indent, name in tree:
+        path = [*path[: len(indent) // 4], name]
+        written.add((name, path[-2] if len(path) > 1 else "NexevoError"))
+    real = {
+        (cls.__name__, next(b.__name__ for b in cls.__mro__[1:] if not b.__name__.startswith("_")))
+        for cls in below(NexevoError)
+    }
+    assert written == real
+
+
+def test_every_error_is_public_in_both_packages_and_in_the_reference():
+    names = {cls.__name__ for cls in EVERY}
+    assert all(cls.__module__ == "nexevo_async.errors" for cls in EVERY)
+    assert names <= set(nexevo_async.__all__)
+    assert names <= set(nexevo_sync.__all__)
+    reference = (ROOT / "docs/reference/async.md").read_text("utf-8")
+    assert names == set(re.findall(r"autoexception:: nexevo_async\.(\w+)", reference))
+
+
+def test_what_is_an_error_of_what():
     assert not issubclass(errors.QuotaExceededError, errors.RateLimitError)
     assert issubclass(errors.APITimeoutError, errors.APIConnectionError)
     assert not issubclass(APIStatusError, ValueError)

@@ -1,15 +1,19 @@
 """A secret of each kind shows nowhere but on the wire, and where the user himself has it."""
 
 import logging
+import re
 import traceback
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
 
+import attrs
 import pytest
-from raw_server import Answer, drop, error, reply, serving, silence
+from raw_server import Answer, drop, error, events, reply, serving, silence
+from samples import MODELS
 
-from nexevo_async import AsyncNexevo, NexevoError, Timeouts
+from nexevo_async import AsyncNexevo, Handler, Model, NexevoError, Request, Response, Timeouts
+from nexevo_sync import Nexevo
 
 CANARY = "canary-0123456789abcdef"
 GIVEN: dict[str, Callable[[AsyncNexevo, Any], Awaitable[Any]]] = {
@@ -139,3 +143,62 @@ async def test_a_secret_that_is_answered(kind: str, caplog: pytest.LogCaptureFix
                     texts.append(shown(caught))
     texts += [f"{r.getMessage()} {vars(r)}" for r in caplog.records]
     assert CANARY not in "\n".join(texts)
+
+
+SECRET = re.compile(r"secret|token$|password|full_key|otpauth|recovery_codes$|^code$")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+def test_a_field_whose_name_says_that_it_is_secret_is_in_no_repr(model: type[Model]):
+    shown = {field.name for field in attrs.fields(model) if field.repr}
+    assert not {name for name in shown if SECRET.search(name)}
+
+
+async def test_no_public_object_shows_the_key():
+    key = f"sk-xc-{CANARY}"
+    objects: list[Any] = []
+
+    async def watch(request: Request, call_next: Handler) -> Response:
+        response = await call_next(request)
+        objects.extend((request, request.headers, request.progress, request.settings, response))
+        return response
+
+    pieces = events(b'data: {"choices":[]}\n\n', b"data: [DONE]\n\n")
+    made = reply(b'{"conversation_id":"c"}')
+    pages = reply(b'{"conversations":[]}')
+    async with serving(made, pages, pieces, error(401, "invalid_api_key")) as server:
+        for source in (key, lambda: key):
+            server.answers = [made, pages, pieces, error(401, "invalid_api_key")]
+            async with AsyncNexevo(
+                source,
+                base_url=server.base_url,
+                proxy=None,
+                headers={"X-Key": key},
+                middleware=[watch],
+                attempt_middleware=[watch],
+            ) as client:
+                stream: Any = client.chat.completions.create(
+                    model="m", messages=[{"role": "user", "content": "x"}], stream=True
+                )
+                objects += [
+                    client,
+                    client.with_options(api_key=key),
+                    client._caller.config,
+                    client._core,
+                    client.conversations,
+                    await client.conversations.get("c"),
+                    await client.conversations.list(),
+                    stream := await stream,
+                    await anext(stream),
+                    await stream.final(),
+                ]
+                with pytest.raises(NexevoError) as caught:
+                    await client.models.list()
+                objects += [caught.value, *vars(caught.value).values()]
+                twin = Nexevo(source, base_url=server.base_url)
+                objects += [twin, twin.with_options(api_key=key), twin.conversations]
+        assert server.seen[0].header("authorization") == f"Bearer {key}"
+    assert len(objects) > 40
+    for thing in objects:
+        shown = [repr(thing), str(thing), f"{thing}", repr(getattr(thing, "__dict__", ""))]
+        assert CANARY not in "".join(shown), type(thing)

@@ -83,7 +83,7 @@ class TestLostConnections:
             writer.close()
 
         async with serving(answered) as server, client_of(server) as client:
-            with pytest.raises(APIConnectionError, match=r"lost the connection: [BIR]") as caught:
+            with pytest.raises(APIConnectionError, match=r"lost the connection: [BIN]") as caught:
                 await client.models.list(extra_query={"q": "canary"})
             assert "q=canary" in server.seen[0].target
         assert "canary" not in str(caught.value)
