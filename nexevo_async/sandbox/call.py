@@ -15,6 +15,7 @@ from nexevo_async.sandbox.outbox import Mail
 from nexevo_async.sandbox.passwords import Proof
 from nexevo_async.sandbox.refusal import RefusalError
 from nexevo_async.sandbox.sealing import Seal
+from nexevo_async.secret import Secret
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -26,11 +27,13 @@ class Relay(NamedTuple):
         choice: The model.
         body: What the upstream is sent.
         most_output_tokens: For how long an answer money is set aside.
+        key: The caller's own key of the upstream, in place of the sandbox's.
     """
 
     choice: Choice
     body: Mapping[str, Any]
     most_output_tokens: int
+    key: Secret | None
 
 
 class Site(NamedTuple):

@@ -14,6 +14,7 @@ from nexevo_async.sandbox.pricing import price_of
 from nexevo_async.sandbox.refusal import invalid
 from nexevo_async.sandbox.upstream import forwarded
 from nexevo_async.sandbox.validation import checked
+from nexevo_async.secret import Secret
 
 _LONGEST_ANSWER = 1_000_000
 # What is set aside for an upstream's answer that has no limit of its own.
@@ -29,7 +30,7 @@ class StreamOptions(TypedDict, total=False):
 class OwnKey(TypedDict, total=False):
     """The member of ``provider`` that has the provider itself send the bill."""
 
-    api_key: str | None
+    api_key: Annotated[str, msgspec.Meta(pattern=r"^[!-~]*\Z")] | None  # it goes into a header
 
 
 class OpenAIMembers(TypedDict, total=False):
@@ -49,7 +50,8 @@ def create(call: Call) -> Answer:
     choice = router.choose(call)
     if call.has_upstream and choice.rivals is None:
         body = forwarded(call.raw, choice.model)
-        return Answer(relay=Relay(choice, body, max_tokens or _MOST_OF_UPSTREAM))
+        most = max_tokens or _MOST_OF_UPSTREAM
+        return Answer(relay=Relay(choice, body, most, _own_key(call.raw)))
     messages: list[dict[str, Any]] = call.body["messages"]
     stop: str | list[str] = call.body.get("stop") or []
     generation = model.generate(
@@ -86,7 +88,7 @@ def reserve(call: Call, choice: Choice, most_output_tokens: int) -> None:
         call.caller,
         call.generation_id,
         model=choice.offer.id,
-        price=price_of(choice.offer, own_key=_has_own_key(call.raw)),
+        price=price_of(choice.offer, own_key=_own_key(call.raw) is not None),
         input_tokens=model.count(call.body["messages"]),
         most_output_tokens=most_output_tokens,
         now=call.now,
@@ -171,7 +173,8 @@ def wants_usage(raw: Mapping[str, Any]) -> bool:
     return bool((extra.get("stream_options") or {}).get("include_usage"))
 
 
-def _has_own_key(raw: Mapping[str, Any]) -> bool:
-    """Say whether a request came with the caller's own key of the provider."""
+def _own_key(raw: Mapping[str, Any]) -> Secret | None:
+    """Give the caller's own key of the provider, if the request came with one."""
     extra: OpenAIMembers = checked(raw, OpenAIMembers)
-    return bool((extra.get("provider") or {}).get("api_key"))
+    key = (extra.get("provider") or {}).get("api_key")
+    return Secret(key) if key else None

@@ -124,7 +124,7 @@ class Relaying:
             )
 
     async def _plain(self, relay: Relay) -> Answer:
-        completion = await self.upstream.complete(relay.body)
+        completion = await self.upstream.complete(relay.body, relay.key)
         meter = Meter(relay.body["messages"])
         meter.note(completion)
 
@@ -149,7 +149,7 @@ class Relaying:
             call, tokens = self.called(db), meter.tokens
             return chat.finish(db, call.generation_id, tokens.output, call.now, tokens.input)
 
-        async with self.upstream.streaming(relay.body) as chunks:
+        async with self.upstream.streaming(relay.body, relay.key) as chunks:
             headers = await self.store.run(begin)
             try:
                 async with aclosing(_frames(chunks, meter, include_usage=include_usage)) as frames:

@@ -58,52 +58,52 @@ class Upstream:
         ) as self._session:
             yield
 
-    async def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def complete(self, body: Mapping[str, Any], own_key: Secret | None) -> dict[str, Any]:
         """Give a completion.
+
+        Args:
+            body: What to send.
+            own_key: The caller's key, in place of this one's.
 
         Raises:
             RefusalError: there is none.
         """
-        async with self._asked(body) as response:
+        key = own_key or self._key
+        async with self._asked(body, key) as response:
             try:
                 data = await response.read()
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise _broke_off(error) from None
-        return self._checked(data)
+        return _checked(data, key)
 
     @asynccontextmanager
     async def streaming(
-        self, body: Mapping[str, Any]
+        self, body: Mapping[str, Any], own_key: Secret | None
     ) -> AsyncGenerator[AsyncIterator[dict[str, Any]]]:
         """Give the chunks of a streamed completion, which end only where the upstream says so.
+
+        Args:
+            body: What to send.
+            own_key: The caller's key, in place of this one's.
 
         Raises:
             RefusalError: there are none, or no more.
         """
-        async with self._asked(body) as response:
+        key = own_key or self._key
+        async with self._asked(body, key) as response:
             if response.content_type != "text/event-stream":
                 raise _failed(f"did not stream, but sent {response.content_type}")
-            yield self._chunks(response.content)
-
-    async def _chunks(self, content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
-        parser = SSEParser()
-        try:
-            async for data in content.iter_any():
-                for event in parser.feed(data):
-                    if event == _DONE:
-                        return
-                    yield self._checked(event)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise _broke_off(error) from None
-        raise _failed("ended its stream without saying that it was whole")
+            yield _chunks(response.content, key)
 
     @asynccontextmanager
-    async def _asked(self, body: Mapping[str, Any]) -> AsyncGenerator[aiohttp.ClientResponse]:
+    async def _asked(
+        self, body: Mapping[str, Any], key: Secret | None
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("the upstream is not connected")
         headers = {"Content-Type": "application/json", "User-Agent": "nexevo-sandbox"}
-        if self._key is not None:
-            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key.reveal()}"
         try:
             # A redirect would take the key along.
             response = await self._session.post(
@@ -113,39 +113,57 @@ class Upstream:
             raise _failed(f"at {self._url} cannot be reached ({_named(error)})") from None
         async with response:
             if response.status != 200:
-                raise await self._refusal(response)
+                raise await _refusal(response, key)
             yield response
-
-    async def _refusal(self, response: aiohttp.ClientResponse) -> RefusalError:
-        try:
-            said = self._quoted(decode(await response.read()))
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
-            said = "without a reason"
-        status = response.status
-        if status in _OF_THE_REQUEST:
-            return RefusalError(status, f"The upstream refuses the request: {said}")
-        return _failed(f"answered {status}: {said}")
-
-    def _checked(self, data: bytes) -> dict[str, Any]:
-        try:
-            answer = decode(data)
-        except (ValueError, RecursionError):
-            raise _failed("sent what is no JSON") from None
-        if is_object(answer) and is_array(answer.get("choices")):
-            return answer
-        raise _failed(f"reports: {self._quoted(answer)}")
-
-    def _quoted(self, answer: Any) -> str:
-        error = answer.get("error") if is_object(answer) else None
-        message = error.get("message") if is_object(error) else error
-        if not isinstance(message, str):
-            return "without a reason"
-        if self._key is not None:
-            message = message.replace(self._key.reveal(), "***")
-        return message[:_LONGEST_QUOTE]
 
     def __repr__(self) -> str:
         return f"<Upstream {self._url}>"
+
+
+async def _chunks(
+    content: aiohttp.StreamReader, key: Secret | None
+) -> AsyncIterator[dict[str, Any]]:
+    parser = SSEParser()
+    try:
+        async for data in content.iter_any():
+            for event in parser.feed(data):
+                if event == _DONE:
+                    return
+                yield _checked(event, key)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise _broke_off(error) from None
+    raise _failed("ended its stream without saying that it was whole")
+
+
+async def _refusal(response: aiohttp.ClientResponse, key: Secret | None) -> RefusalError:
+    try:
+        said = _quoted(decode(await response.read()), key)
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
+        said = "without a reason"
+    status = response.status
+    if status in _OF_THE_REQUEST:
+        return RefusalError(status, f"The upstream refuses the request: {said}")
+    return _failed(f"answered {status}: {said}")
+
+
+def _checked(data: bytes, key: Secret | None) -> dict[str, Any]:
+    try:
+        answer = decode(data)
+    except (ValueError, RecursionError):
+        raise _failed("sent what is no JSON") from None
+    if is_object(answer) and is_array(answer.get("choices")):
+        return answer
+    raise _failed(f"reports: {_quoted(answer, key)}")
+
+
+def _quoted(answer: Any, key: Secret | None) -> str:
+    error = answer.get("error") if is_object(answer) else None
+    message = error.get("message") if is_object(error) else error
+    if not isinstance(message, str):
+        return "without a reason"
+    if key is not None:
+        message = message.replace(key.reveal(), "***")
+    return message[:_LONGEST_QUOTE]
 
 
 def _failed(problem: str) -> RefusalError:

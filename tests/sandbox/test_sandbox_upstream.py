@@ -395,6 +395,19 @@ async def test_key_shows_nowhere(caplog: pytest.LogCaptureFixture):
     assert KEY not in "".join(traceback.format_exception(caught.value, chain=True))
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_callers_own_key_takes_the_place_of_the_sandboxs(*, stream: bool):
+    telltale = encoded({"error": {"message": "Incorrect API key sk-mine!"}}).encode()
+    async with before(reply(telltale, 401)) as (_, api, server):
+        refused = await api.chat(provider={"api_key": "sk-mine"}, stream=stream)
+        assert server.seen[0].header("Authorization") == "Bearer sk-mine"
+        assert b"sk-mine" not in server.seen[0].body
+        assert "Incorrect API key ***!" in refused.text
+        injected = await api.chat(provider={"api_key": "sk\r\nX-Y: z"}, stream=stream)
+        assert injected.error == (422, "validation_error", "provider.api_key")
+        assert len(server.seen) == 1
+
+
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "http://me:pw@x/v1", "http://x/?a=b"])
 def test_url_that_is_none_is_refused(url: str):
     with pytest.raises(ValueError, match=r"upstream must"):
