@@ -97,9 +97,8 @@ def settle(
         return False
     release(db, generation_id)
     price = Price(held["tier"], Decimal(held["prompt_usd"]), Decimal(held["completion_usd"]))
-    if input_tokens is None:
-        input_tokens = held["input_tokens"]
-    tokens = input_tokens, output_tokens
+    asked: int = held["input_tokens"] if input_tokens is None else input_tokens
+    tokens = asked, output_tokens
     ledger.book(
         db,
         ledger.Entry(
@@ -112,7 +111,7 @@ def settle(
             at=held["at"],
             tier=held["tier"],
             model=held["model"],
-            input_tokens=input_tokens,
+            input_tokens=asked,
             output_tokens=output_tokens,
         ),
     )
