@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, Unpack, final
+from typing import TYPE_CHECKING, Any, Self, Unpack, final
 
 import attrs
 
@@ -29,17 +29,19 @@ from nexevo_async.middleware.limits import Limits as LimitsMiddleware
 from nexevo_async.middleware.limits import SeatUsage
 from nexevo_async.middleware.retry import Retry
 from nexevo_async.network import TLS, checked_proxy
-from nexevo_async.services.auth import Auth
-from nexevo_async.services.billing import Billing
 from nexevo_async.services.caller import Caller, body, query_string
-from nexevo_async.services.chat import Chat
-from nexevo_async.services.conversations import Conversations
-from nexevo_async.services.feedback import Feedback
-from nexevo_async.services.keys import Keys
-from nexevo_async.services.models import Models
-from nexevo_async.services.organizations import Organizations
 from nexevo_async.transport.transport import Transport
 from nexevo_async.unset import UNSET, UnsetType
+
+if TYPE_CHECKING:  # a resource is loaded when it is first used: few programs use them all
+    from nexevo_async.services.auth import Auth
+    from nexevo_async.services.billing import Billing
+    from nexevo_async.services.chat import Chat
+    from nexevo_async.services.conversations import Conversations
+    from nexevo_async.services.feedback import Feedback
+    from nexevo_async.services.keys import Keys
+    from nexevo_async.services.models import Models
+    from nexevo_async.services.organizations import Organizations
 
 
 @attrs.frozen(kw_only=True)
@@ -136,43 +138,59 @@ class AsyncNexevo:
         )
 
     @cached_property
-    def conversations(self) -> Conversations:
+    def conversations(self) -> "Conversations":
         """Stored chat history."""
+        from nexevo_async.services.conversations import Conversations  # noqa: PLC0415
+
         return Conversations(self._caller)
 
     @cached_property
-    def chat(self) -> Chat:
+    def chat(self) -> "Chat":
         """Chat completions."""
+        from nexevo_async.services.chat import Chat  # noqa: PLC0415
+
         return Chat(self._caller)
 
     @cached_property
-    def models(self) -> Models:
+    def models(self) -> "Models":
         """The models that the gateway offers."""
+        from nexevo_async.services.models import Models  # noqa: PLC0415
+
         return Models(self._caller)
 
     @cached_property
-    def feedback(self) -> Feedback:
+    def feedback(self) -> "Feedback":
         """Thumbs up and down for the router to learn from."""
+        from nexevo_async.services.feedback import Feedback  # noqa: PLC0415
+
         return Feedback(self._caller)
 
     @cached_property
-    def auth(self) -> Auth:
+    def auth(self) -> "Auth":
         """Accounts, with their logins, second factors and profiles."""
+        from nexevo_async.services.auth import Auth  # noqa: PLC0415
+
         return Auth(self._caller)
 
     @cached_property
-    def keys(self) -> Keys:
+    def keys(self) -> "Keys":
         """API keys."""
+        from nexevo_async.services.keys import Keys  # noqa: PLC0415
+
         return Keys(self._caller)
 
     @cached_property
-    def billing(self) -> Billing:
+    def billing(self) -> "Billing":
         """Balance, usage, plan and payments."""
+        from nexevo_async.services.billing import Billing  # noqa: PLC0415
+
         return Billing(self._caller)
 
     @cached_property
-    def organizations(self) -> Organizations:
+    def organizations(self) -> "Organizations":
         """Teams that share keys and billing."""
+        from nexevo_async.services.organizations import Organizations  # noqa: PLC0415
+
         return Organizations(self._caller)
 
     @property

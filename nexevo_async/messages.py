@@ -5,7 +5,6 @@ import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, Protocol, TypeAlias, final
 
 import attrs
@@ -206,6 +205,8 @@ def error_body(obj: object) -> ErrorBody | None:
 def _seconds_of(retry_after: str) -> float | None:
     seconds = number(retry_after)
     if seconds is None:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - seldom a date, and dear
+
         try:
             when = parsedate_to_datetime(retry_after)
         except ValueError:

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar, final
 
 from nexevo_async.codec import json
-from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.failures import decode_error, status_error
 from nexevo_async.codec.sse import EventTooLargeError, SSEParser
+from nexevo_async.codec.structure import misfit, structurer
 from nexevo_async.contract.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from nexevo_async.contract.model import keep_meta
 from nexevo_async.errors import (

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from nexevo_async.codec import json
-from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.signatures import signature, signing_key
+from nexevo_async.codec.structure import misfit, structurer
 from nexevo_async.contract import checks
 from nexevo_async.contract.model import keep_json
 from nexevo_async.contract.webhooks import SPEND_THRESHOLD, WebhookData, WebhookEvent

@@ -18,7 +18,7 @@ import sys
 import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LINE: Final = 100
@@ -93,12 +93,9 @@ class Source:
             self.tree: Final = ast.parse(text)
         except SyntaxError as error:
             raise RefusedError(f"{path}:{error.lineno}: {error.msg}") from None
-        self.imported: Final = {
-            alias.asname or alias.name: (statement.module or "", alias.name)
-            for statement in self.tree.body
-            if isinstance(statement, ast.ImportFrom) and not statement.level
-            for alias in statement.names
-        }
+        self.imported: Final = _imported(self.tree.body)
+        lazy = [block for block in self.tree.body if _is_for_type_checkers(block)]
+        self.lazy: Final = _imported(statement for block in lazy for statement in block.body)
         self.module: Final = path.removesuffix(".py").replace("/", ".")
         self.assigned: Final = {
             name
@@ -171,6 +168,22 @@ def assigned(statement: ast.stmt) -> list[str]:
             return []
 
 
+def _imported(statements: Iterable[ast.stmt]) -> dict[str, tuple[str, str]]:
+    return {
+        alias.asname or alias.name: (statement.module or "", alias.name)
+        for statement in statements
+        if isinstance(statement, ast.ImportFrom) and not statement.level
+        for alias in statement.names
+    }
+
+
+def _is_for_type_checkers(statement: ast.stmt) -> TypeGuard[ast.If]:
+    match statement:
+        case ast.If(test=ast.Name("TYPE_CHECKING"), orelse=[]):
+            return True
+    return False
+
+
 def arguments(function: Function) -> list[ast.arg]:
     """Give every parameter of a function."""
     a = function.args
@@ -241,6 +254,13 @@ class Imports:
 
     def __init__(self) -> None:
         self._wanted: set[tuple[str, str, str]] = set()
+        self._lazy: set[str] = set()
+
+    def add_lazily(self, module: str, name: str) -> str:
+        """Import a name for type checkers, and give the statement that imports it when needed."""
+        self.add("typing", "TYPE_CHECKING")
+        self._lazy.add(statement := f"from {module} import {name}")
+        return statement
 
     def add(self, module: str, name: str, as_: str = "") -> None:
         """Import a name, under another when ``as_`` says so."""
@@ -264,7 +284,7 @@ class Imports:
             if (module, original) in TWINS:
                 self.add(*TWINS[module, original])
             elif module.startswith("nexevo_async.services."):
-                self.add(module.replace("nexevo_async", "nexevo_sync", 1), original, name)
+                raise source.refused(node, f"{name} is not imported under TYPE_CHECKING")
             else:
                 self.add(module, original, name)
 
@@ -287,7 +307,9 @@ class Imports:
         statements.sort()
         others = "".join(line for ours, _, _, line in statements if not ours)
         own = "".join(line for ours, _, _, line in statements if ours)
-        return "\n".join(block for block in (others, own) if block)
+        lazy = "".join(f"    {statement}\n" for statement in sorted(self._lazy))
+        for_type_checkers = f"if TYPE_CHECKING:\n{lazy}" if lazy else ""
+        return "\n".join(block for block in (others, own, for_type_checkers) if block)
 
 
 def _is_ours(module: str) -> bool:
@@ -333,7 +355,7 @@ class Module:
                     raise self._source.refused(
                         node, f"{node.name} is a public function, not a method"
                     )
-            elif not isinstance(node, _HARMLESS):
+            elif not isinstance(node, _HARMLESS) and not _is_for_type_checkers(node):
                 raise self._source.refused(node, f"{type(node).__name__} at the top of a module")
 
     def _class(self, node: ast.ClassDef) -> str:
@@ -409,7 +431,7 @@ class Module:
         text += "\n"
         if ast.get_docstring(method) is not None or not method.name.startswith("__"):
             text += f"        {self._source.docstring(method)}\n"
-        return text + "".join(f"        {line}\n" for line in self._body(method))
+        return text + "".join(f"        {line}".rstrip() + "\n" for line in self._body(method))
 
     def _body(self, method: Function) -> list[str]:
         source = self._source
@@ -430,14 +452,17 @@ class Module:
 
     def _plain(self, method: Function) -> list[str]:
         """Give the body of a method or property that does not wait."""
+        source = self._source
         assert method.returns is not None  # noqa: S101 - header() saw to it
         answers = {name for name, _ in names_in(method.returns)}
         twin = f"self._async.{method.name}"
         if method.decorator_list:
-            services = [n for n in answers if self._is_service(n)]
-            if len(answers) == 1 and services:
-                return [f"return {services[0]}({twin})"]
-            if services or answers & {*RENAMED, "ChatStream"}:
+            if isinstance(method.returns, ast.Constant) and method.returns.value in source.lazy:
+                module, name = source.lazy[str(method.returns.value)]
+                module = module.replace("nexevo_async", "nexevo_sync", 1)
+                statement = self._imports.add_lazily(module, name)
+                return [f"{statement}  # noqa: PLC0415", "", f"return {name}({twin})"]
+            if not answers or answers & {*RENAMED, "ChatStream"}:
                 raise self._source.refused(
                     method, f"{method.name} is a property of a type that is not known"
                 )
@@ -450,10 +475,6 @@ class Module:
                 method, f"{method.name} gives something that has no sync form"
             )
         return broken("return ", twin, passed(method), "")
-
-    def _is_service(self, name: str) -> bool:
-        module, _ = self._source.imported.get(name, ("", ""))
-        return module.startswith("nexevo_async.services.")
 
     def _call(self, method: ast.AsyncFunctionDef) -> list[str]:
         """Give the body of a method that runs its twin on the portal."""

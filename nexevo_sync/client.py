@@ -3,7 +3,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, Unpack, final
+from typing import TYPE_CHECKING, Any, Self, Unpack, final
 
 from nexevo_async.api_key import KeySource
 from nexevo_async.client import AsyncNexevo
@@ -13,14 +13,16 @@ from nexevo_async.middleware.limits import SeatUsage
 from nexevo_async.network import TLS
 from nexevo_async.unset import UNSET, UnsetType
 from nexevo_sync.portal import run, run_if_started
-from nexevo_sync.services.auth import Auth
-from nexevo_sync.services.billing import Billing
-from nexevo_sync.services.chat import Chat
-from nexevo_sync.services.conversations import Conversations
-from nexevo_sync.services.feedback import Feedback
-from nexevo_sync.services.keys import Keys
-from nexevo_sync.services.models import Models
-from nexevo_sync.services.organizations import Organizations
+
+if TYPE_CHECKING:
+    from nexevo_sync.services.auth import Auth
+    from nexevo_sync.services.billing import Billing
+    from nexevo_sync.services.chat import Chat
+    from nexevo_sync.services.conversations import Conversations
+    from nexevo_sync.services.feedback import Feedback
+    from nexevo_sync.services.keys import Keys
+    from nexevo_sync.services.models import Models
+    from nexevo_sync.services.organizations import Organizations
 
 
 @final
@@ -94,43 +96,59 @@ class Nexevo:
         )
 
     @cached_property
-    def conversations(self) -> Conversations:
+    def conversations(self) -> "Conversations":
         """Stored chat history."""
+        from nexevo_sync.services.conversations import Conversations  # noqa: PLC0415
+
         return Conversations(self._async.conversations)
 
     @cached_property
-    def chat(self) -> Chat:
+    def chat(self) -> "Chat":
         """Chat completions."""
+        from nexevo_sync.services.chat import Chat  # noqa: PLC0415
+
         return Chat(self._async.chat)
 
     @cached_property
-    def models(self) -> Models:
+    def models(self) -> "Models":
         """The models that the gateway offers."""
+        from nexevo_sync.services.models import Models  # noqa: PLC0415
+
         return Models(self._async.models)
 
     @cached_property
-    def feedback(self) -> Feedback:
+    def feedback(self) -> "Feedback":
         """Thumbs up and down for the router to learn from."""
+        from nexevo_sync.services.feedback import Feedback  # noqa: PLC0415
+
         return Feedback(self._async.feedback)
 
     @cached_property
-    def auth(self) -> Auth:
+    def auth(self) -> "Auth":
         """Accounts, with their logins, second factors and profiles."""
+        from nexevo_sync.services.auth import Auth  # noqa: PLC0415
+
         return Auth(self._async.auth)
 
     @cached_property
-    def keys(self) -> Keys:
+    def keys(self) -> "Keys":
         """API keys."""
+        from nexevo_sync.services.keys import Keys  # noqa: PLC0415
+
         return Keys(self._async.keys)
 
     @cached_property
-    def billing(self) -> Billing:
+    def billing(self) -> "Billing":
         """Balance, usage, plan and payments."""
+        from nexevo_sync.services.billing import Billing  # noqa: PLC0415
+
         return Billing(self._async.billing)
 
     @cached_property
-    def organizations(self) -> Organizations:
+    def organizations(self) -> "Organizations":
         """Teams that share keys and billing."""
+        from nexevo_sync.services.organizations import Organizations  # noqa: PLC0415
+
         return Organizations(self._async.organizations)
 
     @property

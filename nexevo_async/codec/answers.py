@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from nexevo_async.codec import json
-from nexevo_async.codec.converter import misfit, structurer
 from nexevo_async.codec.failures import decode_error, not_as_asked, status_error
+from nexevo_async.codec.structure import misfit, structurer
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.contract.operation import Operation
 from nexevo_async.errors import DecodeError, NexevoError

@@ -192,19 +192,9 @@ _detailed = functools.cache(lambda: _converter(detailed=True))
 
 
 def structurer(cls: type[T]) -> Callable[[Any], T]:
-    """Give the function that makes a model of decoded JSON.
-
-    The function raises some exception where the JSON does not fit; `misfit` says where. An amount
-    of money that came as a number fits only when the JSON was decoded with its digits.
-    """
-    structure = _STRUCTURERS.get(cls)
-    if structure is None:
-        hook = _fast().get_structure_hook(cls)
-        structure = _STRUCTURERS[cls] = lambda obj: hook(obj, cls)
-    return structure
-
-
-_STRUCTURERS: Final[dict[Any, Callable[[Any], Any]]] = {}
+    """Give the function that makes a model of decoded JSON; see `codec.structure`."""
+    hook = _fast().get_structure_hook(cls)
+    return lambda obj: hook(obj, cls)
 
 
 def misfit(cls: type[Any], obj: Any) -> tuple[str, str]:

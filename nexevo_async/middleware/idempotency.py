@@ -1,4 +1,4 @@
-import secrets
+import os
 from collections.abc import Awaitable
 
 from nexevo_async.messages import Handler, Request, Response
@@ -15,6 +15,6 @@ def idempotency(request: Request, call_next: Handler) -> Awaitable[Response]:
         and operation.resend != "keyed"
         and "idempotency-key" not in request.headers
     ):
-        key = request.settings.idempotency_key or secrets.token_hex(16)
+        key = request.settings.idempotency_key or os.urandom(16).hex()
         request = request.with_headers({"Idempotency-Key": key})
     return call_next(request)

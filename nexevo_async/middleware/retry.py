@@ -1,5 +1,4 @@
 import asyncio
-import random
 from typing import Final, final
 
 from nexevo_async.config import RetryPolicy
@@ -94,7 +93,9 @@ class Retry:
         if retry_after is not None:
             # A floor, and still spread: all who were refused at once would come back at once.
             longest = min(longest, _SPREAD)
-        wait = (retry_after or 0) + random.uniform(0, longest)  # noqa: S311 - no secret
+        from random import uniform  # noqa: PLC0415 - loads hashlib, and few calls need it
+
+        wait = (retry_after or 0) + uniform(0, longest)  # noqa: S311 - no secret
         deadline = request.progress.deadline
         late = deadline is not None and asyncio.get_running_loop().time() + wait >= deadline
         if late or (retry_after or 0) > policy.max_retry_after or not self._budget.spend():

@@ -93,6 +93,7 @@ def closed_error() -> ClientClosedError:
 
 
 def _session(config: ClientConfig, base_url: str) -> "Session":
+    importlib.import_module("nexevo_async.codec.converter")  # which the answer needs
     module = importlib.import_module("nexevo_async.transport.session")
     session: Session = module.Session(config)
     session.reach(base_url)

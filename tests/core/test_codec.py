@@ -19,7 +19,7 @@ from nexevo_async import (
     errors,
 )
 from nexevo_async.codec import answers
-from nexevo_async.codec.converter import structurer
+from nexevo_async.codec.structure import structurer
 from nexevo_async.config import CallSettings, ClientConfig, Limits, RetryPolicy
 from nexevo_async.contract.conversations import GET, LIST
 from nexevo_async.contract.model import Model

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def test_importing_a_package_takes_60_ms_at_most(package: str) -> None:
 def test_constructing_a_client_loads_no_transport(client: str) -> None:
     package = client.partition(".")[0]
     loaded = printed_by(LOADED.format(f"import {package}; {client}()"))
-    heavy = {"aiohttp", "anyio", "yarl", "fastapi", "cyclopts", "opentelemetry", "rich", "sqlite3"}
+    heavy = {"aiohttp", "anyio", "cattrs", "yarl"} | {"fastapi", "cyclopts", "rich", "sqlite3"}
+    heavy |= {"opentelemetry"}
     assert heavy.isdisjoint(loaded)
 
 
@@ -77,6 +79,23 @@ def test_the_async_package_does_not_load_its_twin() -> None:
         LOADED.format("from nexevo_async.testing import Sandbox; import nexevo_async.client")
     )
     assert "nexevo_sync" not in loaded
+
+
+NEW = "import time; {}; print(time.process_time())"
+
+
+def test_a_new_process_has_a_client_for_little_more_than_its_libraries_cost(tmp_path: Path) -> None:
+    # With bytecode of its own, as installed packages have: compiling is another thing.
+    env = {"PATH": os.environ["PATH"], "PYTHONPYCACHEPREFIX": str(tmp_path)}
+
+    def least(statement: str) -> float:
+        return min(float(printed_by(NEW.format(statement), env=env)) for _ in range(4))
+
+    def ratio() -> float:
+        made = least("from nexevo_async import AsyncNexevo; AsyncNexevo()")
+        return made / least("import asyncio, attrs, cattrs, anyio")
+
+    assert gets_below(1.3, ratio)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -37,6 +37,11 @@ class Things:
         return ""
 '''
 GET = SERVICE[SERVICE.index("    async def get") :]
+PROPERTY = """\
+    @property
+    def get(self) -> "Unknown":
+        \'\'\'Give a thing.\'\'\'
+"""
 
 
 def module(text: str) -> str:
@@ -214,6 +219,8 @@ def test_type_parameters_are_refused_on_every_python(generic: str):
         ("    async def get", "    size: int = most\n\n    async def get", 15, "most in a signat"),
         ("class Things:", "class Things(Generic[T], Base):", 9, "a base class"),
         ("-> str:", "-> Unknown:", 15, "Unknown in a signature does not come from"),
+        ("-> str:", "-> Caller:", 15, "Caller is not imported under TYPE_CHECKING"),
+        (GET, PROPERTY, 16, "get is a property of a type that is not known"),
         ("-> str:", ":", 15, "an answer without a type"),
         ("thing_id: str", "thing_id", 15, "a parameter or an answer without a type"),
         (GET, "    async def get(self) -> None:\n        pass\n", 15, "get is public and has no"),
@@ -221,6 +228,7 @@ def test_type_parameters_are_refused_on_every_python(generic: str):
         ('"await it"', 'f"{await it}"', 16, "an example awaits, or names the client, in an f-st"),
         ("@final\nclass", "def things() -> None: ...\n\n\nclass", 8, "a public function"),
         ("@final\nclass", "for _ in (): ...\n\n\nclass", 8, "For at the top of a module"),
+        ("@final\nclass", "if True: ...\n\n\nclass", 8, "If at the top of a module"),
         ("class Things:", "class Things(:", 9, "invalid syntax"),
     ],
 )
