@@ -138,13 +138,12 @@ class _Close:
 
 def _close_all(states: PerLoop[LoopState]) -> None:
     """Close the sessions of all loops, each in its loop; from any thread, and without waiting."""
+    here = states.pop()
+    if here is not None:
+        _discard(here)
     for loop, state in states.pop_all():
-        close = _Close(state)
-        if asyncio._get_running_loop() is loop:  # noqa: SLF001 - documented
-            close()
-            continue
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(close)
+            loop.call_soon_threadsafe(_Close(state))
 
 
 def _discard(state: LoopState) -> None:
