@@ -41,7 +41,7 @@ def run(arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def runs() -> "dict[str, Future[subprocess.CompletedProcess[str]]]":
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(2) as pool:
         return {name: pool.submit(run, arguments) for name, (_, arguments) in RUNS.items()}
 
 

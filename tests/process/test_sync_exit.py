@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from programs import command, environment, run_all
+from programs import command, environment, run, run_all
 
 from nexevo_async.testing import Sandbox
 
@@ -224,10 +224,11 @@ def ended(gateway):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_program_ends_by_itself_and_says_nothing(name, ended):
+def test_a_program_ends_by_itself_and_says_nothing(name, ended, gateway):
     done = ended[name]
     assert (done.code, done.stderr) == (CODES.get(name, 0), "")
-    assert done.exit_took < 2
+    # On a busy machine one that is slow gets a second chance, alone; one that hangs hangs again.
+    assert done.exit_took < 2 or run(SCRIPTS[name], gateway).exit_took < 2
 
 
 WAITS = """
