@@ -9,7 +9,16 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from nexevo_async.codec.converter import misfit, structurer
-from nexevo_async.contract import auth, chat, conversations, feedback, keys, organizations, webhooks
+from nexevo_async.contract import (
+    auth,
+    billing,
+    chat,
+    conversations,
+    feedback,
+    keys,
+    organizations,
+    webhooks,
+)
 from nexevo_async.contract import models as catalogue
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.headers import Headers
@@ -63,6 +72,9 @@ _HEAD: Final = {"id": "chatcmpl-1", "created": 1767225600, "model": "gpt-4o"}
 _NEXEVO: Final = {"generation_id": "gen_1"}
 _COUNT: Final = {"total": 1, "positive": 1, "negative": 0}
 _PRICING: Final = {"prompt": "2.50", "completion": "10.00"}
+_SPENT: Final = {"cost": "0.25", "requests": 10, "input_tokens": 900, "output_tokens": 300}
+_DAY: Final = {"date": "2026-01-01", **_SPENT}
+_HINT: Final = {"recommend_plan": "pro", "savings_pct": 12.5, "reason": None}
 _DATA: Final = {
     "key_id": "key_1",
     "threshold_pct": 80,
@@ -150,6 +162,30 @@ SAMPLES: Final[dict[type[Model], dict[str, Any]]] = {
         "role": "developer",
         "status": "active",
         "joined_at": _TIME,
+    },
+    billing.Balance: {"balance_usd": "100.00"},
+    billing.TierUsage: _SPENT,
+    billing.DailyUsage: _DAY,
+    billing.Usage: {
+        "days": 7,
+        "total": "0.25",
+        "daily": [_DAY],
+        "by_tier": {"fast": _SPENT},
+    },
+    billing.Plan: {"plan": "free", "monthly_quota_usd": None, "rate_limit_rpm": 60},
+    billing.PlanHint: _HINT,
+    billing.UpgradeHint: {"hint": _HINT},
+    billing.Topup: {
+        "topup_id": "topup_1",
+        "status": "succeeded",
+        "amount_usd": "10.00",
+        "balance_usd": "110.00",
+    },
+    billing.CheckoutSession: {
+        "checkout_url": "https://pay.nexevo.ai/cs_1",
+        "session_id": "cs_1",
+        "amount_usd": "10.00",
+        "status": "open",
     },
     webhooks.WebhookData: _DATA,
     webhooks.WebhookEvent: {

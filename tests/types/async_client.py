@@ -13,6 +13,7 @@ from nexevo_async import (
     UNSET,
     AsyncNexevo,
     AsyncPage,
+    Balance,
     ChatCompletion,
     ChatCompletionChunk,
     ChatStream,
@@ -184,7 +185,9 @@ async def organizations(nexevo: AsyncNexevo) -> None:
 
 
 async def billing(nexevo: AsyncNexevo) -> None:
-    assert_type((await nexevo.billing.balance()).balance_usd, Decimal)
+    balance = await nexevo.billing.balance()
+    assert_type(balance, Balance)
+    assert_type(balance.balance_usd, Decimal)
     usage = await nexevo.billing.usage(days=7)
     assert_type(usage, Usage)
     assert_type(usage.total, Decimal | None)

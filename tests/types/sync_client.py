@@ -11,6 +11,7 @@ from typing import Any, assert_type
 from nexevo_sync import (
     TLS,
     UNSET,
+    Balance,
     ChatCompletion,
     ChatCompletionChunk,
     ChatStream,
@@ -179,7 +180,9 @@ def organizations(nexevo: Nexevo) -> None:
 
 
 def billing(nexevo: Nexevo) -> None:
-    assert_type((nexevo.billing.balance()).balance_usd, Decimal)
+    balance = nexevo.billing.balance()
+    assert_type(balance, Balance)
+    assert_type(balance.balance_usd, Decimal)
     usage = nexevo.billing.usage(days=7)
     assert_type(usage, Usage)
     assert_type(usage.total, Decimal | None)
