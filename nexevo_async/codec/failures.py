@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from nexevo_async.codec.converter import structurer
+from nexevo_async.codec.structure import structurer
 from nexevo_async.contract.billing import SpendCapDetails
 from nexevo_async.errors import (
     APIStatusError,

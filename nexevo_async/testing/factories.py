@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from nexevo_async.codec.converter import misfit, structurer
+from nexevo_async.codec.structure import misfit, structurer
 from nexevo_async.contract import (
     auth,
     billing,
