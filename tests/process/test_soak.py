@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.parametrize(
     "command",
-    [["bench.memory", "--calls", "1500"], ["bench.soak", "--seconds", "6", "--seed", "0"]],
+    [["bench.memory", "--calls", "1500"], ["bench.soak", "--seconds", "4", "--seed", "0"]],
     ids=["memory", "soak"],
 )
 def test_a_short_run_leaves_nothing_behind(command):
