@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar, cast, final
 
 from nexevo_async.contract.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
-from nexevo_async.errors import ClientClosedError
+from nexevo_async.errors import ClientClosedError, NexevoError
 from nexevo_async.messages import ByteSource
 from nexevo_async.meta import Meta
 from nexevo_async.streaming import ChatStream as AsyncChatStream
@@ -232,7 +232,8 @@ class _Pump:
                     await self._wait_for_room()
             self._arrived.put(b"")
         except BaseException as error:  # noqa: BLE001 - all of it is the reader's, nothing the loop's
-            if not self.closed:
+            # On one of ours the reader closes, when it has come to it and can say what it is.
+            if not self.closed and not isinstance(error, NexevoError):
                 self._source.close()
             self._arrived.put(error)
 

@@ -409,6 +409,30 @@ class TestStreams:
         assert telemetry.call()
         assert telemetry.in_use() == 0
 
+    @pytest.mark.parametrize(
+        ("fault", "cls"),
+        [
+            ('{"error_frame_after": 2}', "UpstreamError"),
+            ('{"no_terminator": true}', "StreamTruncatedError"),
+            ('{"cut_at": 900}', "StreamTruncatedError"),
+            ('{"chunk_delay_s": 1}', "APITimeoutError"),
+        ],
+    )
+    def test_a_stream_of_the_sync_client_that_fails(self, telemetry, sandbox, fault, cls):
+        with Nexevo(sandbox.api_key, base_url=sandbox.base_url, **telemetry.options) as client:
+            stream = client.chat.completions.create(
+                model="nexevo/fast",
+                messages=MESSAGES,
+                stream=True,
+                timeouts=Timeouts(read=0.3),
+                extra_headers={"X-Sandbox-Fault": fault},
+            )
+            with pytest.raises(NexevoError) as caught:
+                stream.final()
+            _wait_for(lambda: telemetry.calls)
+        assert type(caught.value).__name__ == cls
+        assert about(telemetry.call())["error.type"] == f"nexevo_async.errors.{cls}"
+
     @pytest.mark.parametrize("end", ["whole", "break", "close", "del", "client closed"])
     def test_a_stream_of_the_sync_client(self, telemetry, sandbox: Sandbox, end):
         client = Nexevo(sandbox.api_key, base_url=sandbox.base_url, **telemetry.options)
