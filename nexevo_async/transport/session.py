@@ -233,7 +233,13 @@ def _stream(
             pass
         response.release()
 
-    return ByteStream(read=read, finish=finish, close=response.close)
+    def close() -> None:
+        connection = response.connection
+        response.close()
+        if connection is not None:  # of a closed loop, the answer leaves it open, and it complains
+            connection.close()
+
+    return ByteStream(read=read, finish=finish, close=close)
 
 
 def _arrived(content: aiohttp.StreamReader) -> bytes:

@@ -392,7 +392,6 @@ class TestStreams:
             assert "error.type" not in about(telemetry.call())
             assert telemetry.in_use() == 0
 
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_a_stream_that_outlives_its_loop(self, telemetry):
         left: list[Any] = []
 
