@@ -50,7 +50,7 @@ class NexevoError(Exception):
 
 
 class ConfigurationError(NexevoError):
-    """The client cannot work as it was set up: no key was found, say, or an extra is missing."""
+    """The client cannot work as set up: it lacks a key, an extra, or a usable proxy or file."""
 
 
 class ClientClosedError(NexevoError):
