@@ -181,7 +181,8 @@ def _is_for_type_checkers(statement: ast.stmt) -> TypeGuard[ast.If]:
     match statement:
         case ast.If(test=ast.Name("TYPE_CHECKING"), orelse=[]):
             return True
-    return False
+        case _:
+            return False
 
 
 def arguments(function: Function) -> list[ast.arg]:

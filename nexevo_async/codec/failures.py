@@ -5,7 +5,6 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from nexevo_async.codec.structure import structurer
-from nexevo_async.contract.billing import SpendCapDetails
 from nexevo_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -99,6 +98,8 @@ def _target(request: Request, response: Response) -> str:
 
 
 def _of_the_cap(error: ErrorBody | None) -> dict[str, Any]:
+    from nexevo_async.contract.billing import SpendCapDetails  # noqa: PLC0415 - seldom needed
+
     try:
         said = structurer(SpendCapDetails)(error.details if error else {})
     except Exception:  # noqa: BLE001 - an error that is told otherwise is still one
