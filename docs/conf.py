@@ -62,7 +62,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"nexevo_async\.(messages\.(ByteStream|ErrorBody|Progress)|config\.CallSettings|secret\.Secret)",
     ),
-    ("py:class", r"nexevo_(a?sync)\.pagination\.M"),
+    ("py:class", r"nexevo_(a?sync)\.(pagination|testing\.factories)\.M"),
 ]
 
 NOT_SHOWN: Final = ("Caller", "PageContent", "AsyncChatStream", "Progress", "Gateway", "ByteStream")

@@ -21,7 +21,7 @@ M = TypeVar("M", bound=Model)
 
 @final
 class Billing:
-    """Balance, usage, plan and payments [D]; amounts are `Decimal`, never floats."""
+    """Balance, usage, plan and payments [D]; amounts are ``Decimal``, never floats."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

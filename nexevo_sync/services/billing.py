@@ -10,7 +10,7 @@ from nexevo_sync.portal import run
 
 @final
 class Billing:
-    """Balance, usage, plan and payments [D]; amounts are `Decimal`, never floats."""
+    """Balance, usage, plan and payments [D]; amounts are ``Decimal``, never floats."""
 
     def __init__(self, twin: AsyncBilling) -> None:
         self._async = twin
