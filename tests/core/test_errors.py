@@ -11,11 +11,12 @@ from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import nexevo_async
 import nexevo_sync
-from nexevo_async import Headers, Meta, errors
+from nexevo_async import AsyncNexevo, Body, Handler, Headers, Meta, Request, Response, errors
 from nexevo_async.errors import APIStatusError, NexevoError, status_error_class
 
 ROOT = Path(__file__).parents[2]
@@ -157,3 +158,31 @@ def test_what_is_an_error_of_what():
     assert not issubclass(errors.QuotaExceededError, errors.RateLimitError)
     assert issubclass(errors.APITimeoutError, errors.APIConnectionError)
     assert not issubclass(APIStatusError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "spent", "resets_at"),
+    [
+        (
+            {"limit": "10.00", "spent": "9.50", "resets_at": "2026-05-01T00:00:00Z"},
+            Decimal("10.00"),
+            Decimal("9.50"),
+            datetime(2026, 5, 1, tzinfo=UTC),
+        ),
+        ({"limit": 10}, 10, None, None),
+        ({"limit": 10.5}, None, None, None),  # a float has lost digits
+        ({"limit": "ten", "resets_at": []}, None, None, None),
+        ({}, None, None, None),
+    ],
+)
+async def test_a_spent_cap_says_what_the_gateway_says_of_it(said, limit, spent, resets_at):
+    async def spent_it(_: Request, __: Handler) -> Response:
+        error = {"message": "m", "type": "spend_cap_exceeded", "code": "spend_cap_exceeded"}
+        body = Body(msgspec.json.encode({"error": error | said}))
+        return Response(status=402, headers=Headers(), body=body)
+
+    with pytest.raises(errors.SpendCapExceededError) as caught:
+        await AsyncNexevo("k", middleware=[spent_it]).billing.balance()
+    error = caught.value
+    assert (error.limit, error.spent, error.resets_at) == (limit, spent, resets_at)
+    assert error.details == said
