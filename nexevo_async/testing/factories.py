@@ -150,6 +150,7 @@ SAMPLES: Final[dict[type[Model], dict[str, Any]]] = {
         "organizations": [],
         "conversations": [],
         "feedback": [],
+        "billing": {"balance_usd": "0", "plan": "payg", "entries": []},
         "exported_at": _TIME,
     },
     keys.Key: _KEY,
