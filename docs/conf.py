@@ -43,6 +43,13 @@ autodoc_preserve_defaults = True
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 
+# The clients import their resources for type checkers alone; here their names have to resolve.
+for package in ("nexevo_async", "nexevo_sync"):
+    client = importlib.import_module(f"{package}.client")
+    for file in Path(client.__file__ or "").with_name("services").glob("[a-z]*.py"):
+        resource = importlib.import_module(f"{package}.services.{file.stem}")
+        vars(client).setdefault(file.stem.title(), vars(resource).get(file.stem.title()))
+
 RESENT: Final = {
     "idempotent": "after any failure",
     "keyed": "after any failure, under the same key",
@@ -62,7 +69,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"nexevo_async\.(messages\.(ByteStream|ErrorBody|Progress)|config\.CallSettings|secret\.Secret)",
     ),
-    ("py:class", r"nexevo_(a?sync)\.(pagination|testing\.factories)\.M"),
+    ("py:class", r"nexevo_a?sync\.(pagination|testing\.factories)\.M"),
 ]
 
 NOT_SHOWN: Final = ("Caller", "PageContent", "AsyncChatStream", "Progress", "Gateway", "ByteStream")

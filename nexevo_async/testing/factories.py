@@ -202,7 +202,7 @@ def make(model: type[M], /, **fields: Any) -> M:
     """Make a model for a test: with sensible values, but for the fields that are given.
 
     It is made by the code that reads the gateway's answers, so it is what a call would have given:
-    fields by key and by attribute, and ``meta``.
+    fields by key and by attribute, and ``.meta``.
 
     Args:
         model: Which, such as `ChatCompletion`.
