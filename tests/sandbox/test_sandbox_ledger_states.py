@@ -156,10 +156,22 @@ class Books(RuleBasedStateMachine):
         )
         self.caps[key] = None if cents is None else cents * (UNIT // 100)
 
-    @rule(target=running, key=KEYS, price=st.sampled_from(PRICES), prompt=MILLIONS, most=MILLIONS)
-    def ask(self, key: str, price: tuple[str, str, str], prompt: int, most: int) -> Any:
-        caller, month = self.callers[key], month_of(self.now)
+    @rule(
+        target=running,
+        key=KEYS,
+        price=st.sampled_from(PRICES),
+        prompt=MILLIONS,
+        most=MILLIONS,
+        times=st.integers(1, 4),
+    )
+    def ask(self, key: str, price: tuple[str, str, str], prompt: int, most: int, times: int) -> Any:
+        """Ask, and again before there is an answer."""
         priced = Price(price[0], Decimal(price[1]), Decimal(price[2]))
+        asked = [self.admitted(key, priced, prompt, most) for _ in range(times)]
+        return multiple(*filter(None, asked))
+
+    def admitted(self, key: str, priced: Price, prompt: int, most: int) -> str | None:
+        caller, month = self.callers[key], month_of(self.now)
         worst = units(priced, prompt, most)
         cap = self.caps[key]
         committed = self.spent[caller.key_id, month] + self.reserved(key, month) + worst
@@ -188,7 +200,7 @@ class Books(RuleBasedStateMachine):
             self.held[generation_id] = Held(key, month, priced, prompt, worst)
             self.most_tokens[generation_id] = most
             return generation_id
-        return multiple()
+        return None
 
     @rule(generation_id=running, share=st.floats(0, 1))
     def settle(self, generation_id: str, share: float) -> None:
@@ -260,5 +272,5 @@ def units(price: Price, prompt: int, output: int) -> int:
 
 TestBooks = Books.TestCase
 TestBooks.settings = settings(
-    max_examples=30, stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=20, stateful_step_count=40, deadline=None, derandomize=True
 )
