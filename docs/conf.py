@@ -18,14 +18,6 @@ from nexevo_async.contract.table import OPERATIONS
 from nexevo_async.errors import NexevoError
 from nexevo_async.version import VERSION
 
-# A client imports a resource when it is used; autodoc looks its name up in the client's module.
-for package in ("nexevo_async", "nexevo_sync"):
-    client = importlib.import_module(f"{package}.client")
-    for path in (Path(__file__).parents[1] / package / "services").glob("[a-z]*.py"):
-        resource = importlib.import_module(f"{package}.services.{path.stem}")
-        name = path.stem.capitalize()
-        setattr(client, name, getattr(resource, name))
-
 project = "Nexevo SDK for Python"
 author = "The Nexevo SDK founders"
 version = release = VERSION
