@@ -11,7 +11,7 @@ from typing import Any, Final, cast, final
 import aiohttp
 from yarl import URL
 
-from nexevo_async.config import ClientConfig
+from nexevo_async.config import ClientConfig, EffectiveTimeouts
 from nexevo_async.headers import Headers
 from nexevo_async.messages import Body, ByteStream, Request, Response
 from nexevo_async.transport.destination import Destination, destination_of
@@ -45,8 +45,12 @@ _RESENT_BY_AIOHTTP: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT",
 
 
 @functools.lru_cache(maxsize=64)
-def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
+def _client_timeout(limits: EffectiveTimeouts) -> aiohttp.ClientTimeout:
+    # A timer is a fifteenth of a request's CPU; one that the total time is sure to beat is not set.
+    beaten = limits.total is not None and limits.read is not None and limits.read >= limits.total
+    return aiohttp.ClientTimeout(
+        total=None, connect=limits.connect, sock_read=None if beaten else limits.read
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -143,9 +147,7 @@ class Session:
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
                 middlewares=None if request.operation.method in _RESENT_BY_AIOHTTP else (),
-                timeout=_client_timeout(
-                    request.settings.timeouts.connect, request.settings.timeouts.read
-                ),
+                timeout=_client_timeout(request.settings.timeouts),
                 **destination.options,
             )
             if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and destination.proxy:

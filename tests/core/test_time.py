@@ -65,6 +65,20 @@ class TestLimits:
             assert 120 <= now() - began < 121
 
     @in_virtual_time
+    @pytest.mark.parametrize("read", [0.9, 1, 2])
+    async def test_whichever_of_read_and_total_comes_first_ends_a_silence(self, read):
+        limit, at = ("read", read) if read < 1 else ("total", 1)
+        async with serving(reply(), silence()) as server, await warm(server) as client:
+            began = now()
+            with pytest.raises(APITimeoutError, match=f"{limit}=") as caught:
+                await client.chat.completions.create(
+                    model="m", messages=MESSAGES, timeouts=Timeouts(read=read, total=1)
+                )
+            assert at <= now() - began < at + 0.1
+            assert (caught.value.limit, caught.value.outcome_unknown) == (limit, True)
+            assert len(server.seen) == 2
+
+    @in_virtual_time
     async def test_a_stream_that_goes_on_for_longer_than_any_limit_survives_the_defaults(self):
         long = events(*[PIECE] * 640, DONE, between=0.5)
         async with serving(reply(), long) as server, await warm(server) as client:
