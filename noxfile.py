@@ -15,6 +15,8 @@ EXTRAS = ".[cli,sandbox,fastapi,otel,uvloop]"
 PACKAGES = ("nexevo_async", "nexevo_sync")
 PYTHONS = ["3.11", "3.12", "3.13"]
 GENERATOR = "nexevo_sync/_generate.py"
+# Many a test waits for another process.
+PARALLEL = ("-n", "2")
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -37,14 +39,14 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on the Python that runs nox."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def tests_on(session: nox.Session) -> None:
     """Run the tests on each Python that is supported."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
@@ -53,7 +55,7 @@ def tests_min(session: nox.Session) -> None:
     extras = [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
     lowest = [_lowest(r) for r in [*PROJECT["dependencies"], *extras]]
     session.install("-e", ".", *lowest, *group("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 def _lowest(requirement: str) -> str:
