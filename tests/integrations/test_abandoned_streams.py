@@ -8,15 +8,14 @@ import asyncio
 import contextlib
 import gc
 import secrets
-import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
+from uvicorn_server import served
 
 from nexevo_async import AsyncNexevo, Limits, Timeouts
 from nexevo_async.integrations.fastapi import NexevoDep, nexevo_lifespan
@@ -157,15 +156,15 @@ async def test_a_sync_stream_that_is_left_holds_nothing(sandbox: Sandbox) -> Non
 
 
 async def test_a_browser_that_leaves_holds_nothing(sandbox: Sandbox) -> None:
-    with streaming_app(sandbox) as port:
+    with served(passing_on(sandbox)) as url:
+        port = urlsplit(url).port or 0
         await check(sandbox, lambda: by_a_browser_that_left(port))
         async with browsing(port, "/models") as reader:
             await seats_are_free(reader.readuntil(b"200 OK"))
 
 
-@contextlib.contextmanager
-def streaming_app(sandbox: Sandbox) -> Iterator[int]:
-    """Serve an application that passes a stream on, by uvicorn on a thread of its own."""
+def passing_on(sandbox: Sandbox) -> FastAPI:
+    """Give an application that passes a stream on."""
     app = FastAPI(
         lifespan=nexevo_lifespan(
             lambda: AsyncNexevo(sandbox.api_key, base_url=sandbox.base_url, **SEATS)
@@ -187,15 +186,4 @@ def streaming_app(sandbox: Sandbox) -> Iterator[int]:
     async def models(nexevo: NexevoDep) -> int:
         return len((await nexevo.models.list()).data)
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 10
-        while not server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
+    return app

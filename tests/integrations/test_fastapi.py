@@ -1,18 +1,17 @@
 import importlib.util
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
+from uvicorn_server import served, until
 
 from nexevo_async import AsyncNexevo, ConfigurationError
 from nexevo_async.integrations.fastapi import NexevoDep, nexevo_lifespan
@@ -40,28 +39,6 @@ def app() -> FastAPI:
     spec.loader.exec_module(module)
     made: FastAPI = module.app
     return made
-
-
-@contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """Serve an application by uvicorn, on a thread and a socket of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started or not thread.is_alive())
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def until(true: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def seats_in_use(app: FastAPI) -> tuple[int, int]:
