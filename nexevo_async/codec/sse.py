@@ -21,8 +21,7 @@ class SSEParser:
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
-        self._line: list[bytes] = []  # the pieces of the line that has not ended
-        self._line_size = 0
+        self._line = bytearray()  # that has not ended; of a giant, pieces would leave holes
         self._data: list[bytes] = []
         self._data_size = 0
         self._after_cr = False
@@ -45,22 +44,20 @@ class SSEParser:
         rest = lines.pop()
         if lines:
             if self._line:
-                self._line.append(lines[0])
-                lines[0] = b"".join(self._line)
+                self._line += lines[0]
+                lines[0] = bytes(self._line)
                 self._line.clear()
-                self._line_size = 0
             events = self._dispatched(lines)
         else:
             events = []
         if rest:
-            self._line.append(rest)
-            self._line_size += len(rest)
-            self._hold_to_cap(self._line_size, events)
+            self._line += rest
+            self._hold_to_cap(len(self._line), events)
         return events
 
     def rest(self) -> bytes:
         """Give the data of the event that was under way when the stream ended."""
-        return b"\n".join([*self._data, *_data_of(b"".join(self._line))])
+        return b"\n".join([*self._data, *_data_of(bytes(self._line))])
 
     def _dispatched(self, lines: list[bytes]) -> list[bytes]:
         if self._at_start:
