@@ -150,13 +150,13 @@ class Session:
                 timeout=_client_timeout(request.settings.timeouts),
                 **destination.options,
             )
-            if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and destination.proxy:
+            if destination.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 response.close()
                 # As for https://, where the proxy answers before there is a request.
                 raise aiohttp.ClientHttpProxyError(
                     response.request_info, response.history, status=response.status
                 )
-            if _is_stream(request, response):
+            if request.stream and _is_stream(response):
                 return Response(
                     status=response.status,
                     headers=Headers(response.headers),
@@ -208,10 +208,10 @@ def _drop(loop: Any, made: socket.socket) -> None:
     made.close()
 
 
-def _is_stream(request: Request, response: aiohttp.ClientResponse) -> bool:
+def _is_stream(response: aiohttp.ClientResponse) -> bool:
     """Say whether this is the stream that was asked for: an error may come as JSON with a 200."""
     kind = response.headers.get("Content-Type", "").lower()
-    return request.stream and response.status < 300 and "json" not in kind and "html" not in kind
+    return response.status < 300 and "json" not in kind and "html" not in kind
 
 
 def _stream(
