@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -14,6 +15,19 @@ def printed_by(script: str, *arguments: str, env: Mapping[str, str] | None = Non
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
+
+
+def succeeds(module: str, *arguments: str) -> None:
+    """Run a module of the repository, which says by its exit code whether all is well."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def gets_below(limit: float, measure: Callable[[], float], tries: int = 8) -> bool:

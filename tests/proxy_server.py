@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 
 import attrs
+from raw_server import accepting
 
 
 @attrs.define
@@ -77,24 +78,11 @@ async def proxying(
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Proxy]:
     proxy = Proxy(ports, credentials, refusal, "http" if tls is None else "https")
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await proxy(reader, writer)
-        finally:
-            tasks.discard(task)
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await proxy(reader, writer)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with accepting(forward, ssl=tls) as server:
+        proxy.port = server.sockets[0].getsockname()[1]
         yield proxy
-    finally:
-        server.close()
-        for task in [*tasks]:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

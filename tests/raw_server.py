@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 import attrs
 
@@ -163,11 +164,12 @@ def events(*pieces: bytes, between: float = 0, cut: bool = False, hold: bool = F
     return answer
 
 
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
-async def serving(
-    *answers: Answer, tls: ssl.SSLContext | None = None, listening: bool = True
-) -> AsyncIterator[RawServer]:
-    handler = RawServer(list(answers), "http" if tls is None else "https")
+async def accepting(handle: Handle, **options: Any) -> AsyncIterator[asyncio.Server]:
+    """Handle connections until the end, and then cut off those that are left."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,24 +177,33 @@ async def serving(
         assert task is not None
         tasks.add(task)
         try:
-            await handler(reader, writer)
+            await handle(reader, writer)
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(
-        connected, "127.0.0.1", 0, limit=2**24, backlog=1024, ssl=tls, start_serving=listening
-    )
-    handler.port = server.sockets[0].getsockname()[1]
-    handler.listen = server.start_serving
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, **options)
     try:
-        yield handler
+        yield server
     finally:
         server.close()
         for task in [*tasks]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    *answers: Answer, tls: ssl.SSLContext | None = None, listening: bool = True
+) -> AsyncIterator[RawServer]:
+    handler = RawServer(list(answers), "http" if tls is None else "https")
+    async with accepting(
+        handler, limit=2**24, backlog=1024, ssl=tls, start_serving=listening
+    ) as server:
+        handler.port = server.sockets[0].getsockname()[1]
+        handler.listen = server.start_serving
+        yield handler
 
 
 @contextlib.contextmanager
