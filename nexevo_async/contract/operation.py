@@ -37,13 +37,12 @@ class Operation(Route, Generic[A_co]):
     envelope: str | None = None
     page: str | None = None
     documented: Literal["D", "P"] = "P"
-    _fixed: tuple[str, ...] = attrs.field(init=False)
+    _template: str = attrs.field(init=False)
     parameters: tuple[str, ...] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        parts = _PARAMETER.split(self.path)
-        object.__setattr__(self, "_fixed", tuple(parts[::2]))
-        object.__setattr__(self, "parameters", tuple(parts[1::2]))
+        object.__setattr__(self, "_template", _PARAMETER.sub("%s", self.path))
+        object.__setattr__(self, "parameters", tuple(_PARAMETER.findall(self.path)))
 
     def at(self, *ids: str) -> str:
         """Give the path with its parameters filled in, percent-encoded.
@@ -52,10 +51,7 @@ class Operation(Route, Generic[A_co]):
             TypeError: an id is not a string.
             ValueError: an id is empty, a dot segment, or has a control character.
         """
-        filled = self._fixed[0]
-        for name, value, fixed in zip(self.parameters, ids, self._fixed[1:], strict=True):
-            filled += _segment(name, value) + fixed
-        return filled
+        return self._template % tuple(map(_segment, self.parameters, ids))
 
 
 def _segment(name: str, value: object) -> str:
