@@ -37,7 +37,7 @@ def fields(cls: type[Model]) -> dict[str, Any]:
 
 
 def required(cls: type[Model]) -> set[str]:
-    return {f.name for f in attrs.fields(cls) if f.default is attrs.NOTHING}
+    return {f.name for f in attrs.fields(cls) if f.init and f.default is attrs.NOTHING}
 
 
 def is_open_set(hint: Any) -> bool:

@@ -22,8 +22,8 @@ class Model:
         'nothing'
     """
 
-    _json: dict[str, Any] | None = attrs.field(init=False, default=None, repr=False, eq=False)
-    _meta: Meta | None = attrs.field(init=False, default=None, repr=False, eq=False)
+    _json: dict[str, Any] | None = attrs.field(init=False, repr=False, eq=False)
+    _meta: Meta | None = attrs.field(init=False, repr=False, eq=False)
 
     @property
     def meta(self) -> Meta:
@@ -73,6 +73,8 @@ class Model:
     if not TYPE_CHECKING:  # a typo must stay an error to type checkers
 
         def __getattr__(self, name: str) -> Any:
+            if name in {"_json", "_meta"}:  # no default is set: that would cost every model
+                return None
             if name == "meta":  # the property above raised
                 raise AttributeError(
                     f"this {type(self).__name__} is a part of an answer: "

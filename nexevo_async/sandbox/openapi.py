@@ -226,10 +226,10 @@ def _described(schema: dict[str, Any], cls: type) -> None:
     properties: dict[str, Any] = schema["properties"]
     annotations = inspect.get_annotations(cls)
     if issubclass(cls, Model):
+        for name in properties.keys() - declared(cls):
+            del properties[name]
         required = {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING}
         schema["required"] = sorted(required & properties.keys())
-        for name in [name for name in properties if name not in declared(cls)]:
-            del properties[name]
     for name, inner in properties.items():
         inner.pop("default", None)
         marks = said.get(name, "")
