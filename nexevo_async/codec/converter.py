@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import cattrs
+import msgspec
 from cattrs.cols import (
     is_mapping,
     is_sequence,
@@ -24,7 +25,6 @@ from nexevo_async.shapes import is_object
 T = TypeVar("T")
 
 _AMOUNT: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*", re.ASCII)
 
 
 # JSON's own types, whose values a model holds just as they came.
@@ -84,8 +84,10 @@ def _amount(value: object, _: object) -> Decimal:
 
 def _time(value: object, _: object) -> datetime:
     try:
-        if type(value) is str and _TIME.fullmatch(value):
-            when = datetime.fromisoformat(value)
+        if type(value) is str:
+            when = msgspec.convert(value, datetime)
+            if when.tzinfo is UTC:
+                return when
             return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
         if type(value) is int or isinstance(value, float):
             return datetime.fromtimestamp(value, UTC)
