@@ -18,7 +18,7 @@ async def deadline(request: Request, call_next: Handler) -> Response:
     clocks = _of_loop.get()
     clock = clocks.get(seconds) or clocks.setdefault(seconds, _Clock(seconds))
     try:
-        with clock.watched() as entry:
+        with _Entry(clock) as entry:
             request.progress.deadline = entry.when
             return await call_next(request)
     finally:
@@ -44,14 +44,14 @@ class _Entry:
 
     __slots__ = ("_cancelling", "_clock", "_expired", "_task", "when")
 
-    def __init__(self, clock: "_Clock", when: float) -> None:
-        task = asyncio.current_task()
+    def __init__(self, clock: "_Clock") -> None:
+        task = asyncio.current_task(clock.loop)
         assert task is not None  # noqa: S101 - a coroutine runs in one
         self._clock = clock
         self._task = task
         self._cancelling = task.cancelling()
         self._expired = False
-        self.when: Final = when
+        self.when: Final = clock.end_of_one_begun_now()
 
     def expire(self) -> None:
         self._expired = True
@@ -81,15 +81,15 @@ class _Clock:
 
     def __init__(self, total: float) -> None:
         self._total = total
-        self._loop = asyncio.get_running_loop()
+        self.loop: Final = asyncio.get_running_loop()
         self.entries: Final[dict[_Entry, None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def watched(self) -> _Entry:
-        when = self._loop.time() + self._total
+    def end_of_one_begun_now(self) -> float:
+        when = self.loop.time() + self._total
         if self._timer is None:
-            self._timer = self._loop.call_at(when, self._expire)
-        return _Entry(self, when)
+            self._timer = self.loop.call_at(when, self._expire)
+        return when
 
     @property
     def is_idle(self) -> bool:
@@ -100,11 +100,11 @@ class _Clock:
             self._timer.cancel()
 
     def _expire(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         while self.entries:
             entry = next(iter(self.entries))
             if entry.when > now:
-                self._timer = self._loop.call_at(entry.when, self._expire)
+                self._timer = self.loop.call_at(entry.when, self._expire)
                 return
             del self.entries[entry]
             entry.expire()

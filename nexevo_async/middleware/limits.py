@@ -106,7 +106,7 @@ class Seats:
     def _free(self, *, stream: bool) -> None:
         self.taken -= 1
         self.streams -= stream
-        while (next_is_stream := self._next()) is not None:
+        while any(self._waiting.values()) and (next_is_stream := self._next()) is not None:
             turn, _ = self._waiting[next_is_stream].popitem(last=False)
             if not turn.cancelled():  # its task has not run since
                 self._occupy(stream=next_is_stream)
