@@ -68,8 +68,7 @@ class Body:
         return f"<{len(self.data)} bytes>"
 
 
-@attrs.define(eq=False)
-class Progress:
+class Progress(msgspec.Struct, eq=False):
     """How far one logical call has come; shared by its attempts.
 
     Attributes:
@@ -86,7 +85,7 @@ class Progress:
     outcome_unknown: bool = False
     deadline: float | None = None
     limit: Literal["total", "first_token"] = "total"
-    started: float = attrs.field(factory=time.monotonic)
+    started: float = msgspec.field(default_factory=time.monotonic)
 
     @property
     def elapsed(self) -> float:
@@ -94,8 +93,7 @@ class Progress:
         return time.monotonic() - self.started
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One call on its way to the gateway.
 
     Attributes:
@@ -117,26 +115,16 @@ class Request:
     body: Body | None = None
     stream: bool = False
     settings: CallSettings
-    progress: Progress = attrs.field(factory=Progress, repr=False)
+    progress: Progress = msgspec.field(default_factory=Progress)
     key: Secret | None = None
 
     def replace(self, **changes: Any) -> "Request":
         """Give the same request with some attributes changed."""
-        return attrs.evolve(self, **changes)
+        return msgspec.structs.replace(self, **changes)
 
     def with_headers(self, headers: Mapping[str, str]) -> "Request":
         """Give the same request with headers added."""
-        return Request(  # a third of what attrs.evolve takes, twice a call
-            operation=self.operation,
-            path=self.path,
-            query=self.query,
-            headers=self.headers.with_(headers),
-            body=self.body,
-            stream=self.stream,
-            settings=self.settings,
-            progress=self.progress,
-            key=self.key,
-        )
+        return msgspec.structs.replace(self, headers=self.headers.with_(headers))
 
     def summary(self) -> str:
         """Give the part of an error's message that says which call, how often and how long."""

@@ -1,6 +1,7 @@
 """What the gateway says beside its answers."""
 
 import attrs
+import msgspec
 
 from nexevo_async.headers import Headers
 
@@ -31,8 +32,7 @@ class TokenUsage:
     output_tokens: int | None
 
 
-@attrs.frozen
-class Meta:
+class Meta(msgspec.Struct, frozen=True):
     """What the gateway said beside its answer. All headers named here are documented by Nexevo [D].
 
     Attributes:

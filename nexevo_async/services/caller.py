@@ -175,4 +175,4 @@ def _with_options(request: Request, options: CallOptions, kind: CallKind) -> Req
         changes["query"] = f"{request.query}&{extra}" if request.query else extra
     if "extra_body" in options and request.body is None:
         raise ValueError(f"{request.operation.name} sends no body: extra_body has no place in it")
-    return attrs.evolve(request, **changes)
+    return request.replace(**changes)
