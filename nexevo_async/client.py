@@ -301,13 +301,14 @@ class AsyncNexevo:
             path=checked_path(path),
             resend="idempotent" if method in {"GET", "HEAD"} else "once",
         )
-        request, response = await self._caller.send(
+        request = self._caller.request(
             route,
             route.path,
             query=query_string(query or {}),
             body=None if json is None else body(checks.json_object("json", json), options),
             options=options,
         )
+        response = await self._caller.send(request)
         answers.check(request, response)
         return response
 

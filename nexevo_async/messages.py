@@ -255,6 +255,7 @@ class ByteStream:
         finish: Waits a moment for the end of a body whose content is whole, so that its connection
             can be used again, and gives it back.
         close: Gives the connection back, at once and without waiting.
+        owner: What must not be freed while this is read.
     """
 
     __slots__ = (
@@ -263,9 +264,9 @@ class ByteStream:
         "_finish",
         "_is_reading",
         "_loop",
+        "_owner",
         "_read",
         "closed",
-        "owner",
         "report",
     )
 
@@ -274,6 +275,7 @@ class ByteStream:
         read: Callable[[], Awaitable[bytes]],
         finish: Callable[[], Awaitable[None]],
         close: Callable[[], None],
+        owner: object = None,
     ) -> None:
         self._read = read
         self._finish = finish
@@ -281,7 +283,7 @@ class ByteStream:
         self._loop = asyncio.get_running_loop()
         self._is_reading = False
         self.closed: bool = False
-        self.owner: object = None  # what must not be freed while this is read
+        self._owner = owner
         self.report: Final = StreamReport()
 
     async def read(self, deadline: float | None = None) -> bytes:

@@ -195,7 +195,7 @@ def _structured(cls: Any, response: Response, obj: Any, unwrapped: Unwrap) -> An
 
 def _decoded(response: Response, decode: Decode) -> Any:
     problem = "it is empty"
-    if response.body:
+    if response.body is not None and response.body.data:
         try:
             return decode(response.body.data)
         except ValueError as error:

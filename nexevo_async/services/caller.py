@@ -22,7 +22,7 @@ from nexevo_async.contract import checks
 from nexevo_async.contract.model import Model
 from nexevo_async.contract.operation import Operation
 from nexevo_async.headers import Headers
-from nexevo_async.messages import Body, Handler, Request, Response, Route
+from nexevo_async.messages import Body, Handler, Request, Route
 from nexevo_async.pagination import AsyncPage
 from nexevo_async.unset import UNSET
 from nexevo_async.version import VERSION
@@ -57,7 +57,7 @@ class Caller:
 
     def __init__(self, config: ClientConfig, handler: Handler) -> None:
         self.config: Final = config
-        self._handler: Final = handler
+        self.send: Final = handler
         # Filled when first needed, so that a view for one call costs next to nothing.
         self._settings: Final[dict[CallKind, CallSettings]] = {}
         self._headers: Final[dict[tuple[bool, bool], Headers]] = {}
@@ -75,7 +75,7 @@ class Caller:
         headers = self._headers[stream, has_body] = Headers(own).with_(self.config.headers)
         return headers
 
-    async def send(
+    def request(
         self,
         operation: Route,
         path: str,
@@ -84,8 +84,8 @@ class Caller:
         body: Body | None = None,
         stream: bool = False,
         options: CallOptions,
-    ) -> tuple[Request, Response]:
-        """Send a call through the chain, and give its request with the answer."""
+    ) -> Request:
+        """Give the request of a call, to be sent through the chain."""
         kind: CallKind = (
             "stream" if stream else "generation" if operation.resend == "generation" else "plain"
         )
@@ -99,9 +99,7 @@ class Caller:
             stream=stream,
             settings=self._settings.get(kind) or self._settings_for(kind),
         )
-        if options:
-            request = _with_options(request, options, kind)
-        return request, await self._handler(request)
+        return _with_options(request, options, kind) if options else request
 
     async def one(
         self,
@@ -114,10 +112,8 @@ class Caller:
         amend: Amend | None = None,
     ) -> M:
         """Send a call, and give the model that its answer holds."""
-        request, response = await self.send(
-            operation, path, query=query, body=body, options=options
-        )
-        return answers.one(operation, request, response, amend)
+        request = self.request(operation, path, query=query, body=body, options=options)
+        return answers.one(operation, request, await self.send(request), amend)
 
     async def page(
         self, operation: Operation[M], path: str, *, query: Mapping[str, Any], options: CallOptions
@@ -126,10 +122,8 @@ class Caller:
 
         async def fetch(cursor: str | None) -> answers.PageContent[M]:
             given = query if cursor is None else {**query, "cursor": cursor}
-            request, response = await self.send(
-                operation, path, query=query_string(given), options=options
-            )
-            return answers.page(operation, request, response)
+            request = self.request(operation, path, query=query_string(given), options=options)
+            return answers.page(operation, request, await self.send(request))
 
         return AsyncPage(await fetch(None), fetch, operation.name)
 
@@ -142,8 +136,8 @@ class Caller:
         options: CallOptions,
     ) -> None:
         """Send a call whose answer is empty."""
-        request, response = await self.send(operation, path, body=body, options=options)
-        answers.check(request, response)
+        request = self.request(operation, path, body=body, options=options)
+        answers.check(request, await self.send(request))
 
 
 def _with_options(request: Request, options: CallOptions, kind: CallKind) -> Request:

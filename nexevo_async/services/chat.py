@@ -171,26 +171,28 @@ class Completions:
         }
         if checks.boolean("stream", stream):
             members["stream"] = True
-        for name, value in (
-            ("temperature", temperature),
-            ("max_tokens", max_tokens),
-            ("top_p", top_p),
-            ("stop", stop),
-            ("tools", tools),
-            ("models", models),
-            ("max_price", max_price),
-            ("provider", provider),
-            ("metadata", metadata),
-        ):
+        parameters = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "top_p": top_p,
+            "stop": stop,
+            "tools": tools,
+            "models": models,
+            "max_price": max_price,
+            "provider": provider,
+            "metadata": metadata,
+        }
+        for name, value in parameters.items():
             if value is not UNSET:
                 members[name] = None if value is None else _CHECKS[name](name, value)
-        request, response = await self._caller.send(
+        request = self._caller.request(
             contract.CREATE,
             contract.CREATE.path,
             body=body(members, options),
             stream=stream,
             options=options,
         )
+        response = await self._caller.send(request)
         if response.stream is not None:
             return ChatStream(request, response)
         if stream:

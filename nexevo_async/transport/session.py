@@ -17,6 +17,7 @@ from nexevo_async.messages import Body, ByteStream, Request, Response
 from nexevo_async.transport.destination import Destination, destination_of
 from nexevo_async.transport.failures import doubt, failure, said
 from nexevo_async.transport.resolver import Resolver
+from nexevo_async.transport.transport import Transport, closed_error
 
 _AFTER_DONE: Final = 0.05
 """Seconds that a stream's last bytes may take to come after its terminator."""
@@ -128,11 +129,12 @@ class Session:
         self._sockets.add(made)
         return made
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, owner: Transport) -> Response:
         """Send one request.
 
         Raises:
             APIConnectionError: no whole answer came back.
+            ClientClosedError: none came, as the client was closed meanwhile.
         """
         assert self._session is not None  # noqa: S101 - start() was called
         destination = self._destinations[request.settings.client.base_url]
@@ -160,7 +162,7 @@ class Session:
                 return Response(
                     status=response.status,
                     headers=Headers(response.headers),
-                    stream=_stream(response, request, destination),
+                    stream=_stream(response, request, destination, owner),
                     attempts=progress.attempts,
                     elapsed=progress.elapsed,
                 )
@@ -182,7 +184,7 @@ class Session:
             doubt(request)
             raise
         # Raised where aiohttp's own error, whose traceback holds the headers, is not its context.
-        raise failed
+        raise closed_error() if owner.closed else failed
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -215,7 +217,7 @@ def _is_stream(response: aiohttp.ClientResponse) -> bool:
 
 
 def _stream(
-    response: aiohttp.ClientResponse, request: Request, destination: Destination
+    response: aiohttp.ClientResponse, request: Request, destination: Destination, owner: Transport
 ) -> ByteStream:
     async def read() -> bytes:
         request.progress.phase = "reading the stream"
@@ -241,7 +243,7 @@ def _stream(
         if connection is not None:  # of a closed loop, the answer leaves it open, and it complains
             connection.close()
 
-    return ByteStream(read=read, finish=finish, close=close)
+    return ByteStream(read=read, finish=finish, close=close, owner=owner)
 
 
 def _arrived(content: aiohttp.StreamReader) -> bytes:

@@ -3,11 +3,11 @@ import contextlib
 import functools
 import importlib
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from typing import TYPE_CHECKING, final
 
 from nexevo_async.config import ClientConfig
-from nexevo_async.errors import APIConnectionError, ClientClosedError
+from nexevo_async.errors import ClientClosedError
 from nexevo_async.messages import Request, Response
 from nexevo_async.per_loop import PerLoop
 from nexevo_async.worker import in_thread
@@ -41,23 +41,19 @@ class Transport:
         # Holds the sessions until the client is garbage: collected with it, they would complain.
         weakref.finalize(self, _close_all, self._states).atexit = False
 
-    async def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Awaitable[Response]:
         """Send one request, and read its answer, or its beginning when it is a stream."""
         if self.closed:
             raise closed_error()
         state = self._states.get()
         session = state.session
         if session is None or not session.reaches(request.settings.client.base_url):
-            session = await self._open(state, request)
-        try:
-            response = await session.send(request)
-        except APIConnectionError:
-            if self.closed:
-                raise closed_error() from None
-            raise
-        if response.stream is not None:
-            response.stream.owner = self
-        return response
+            return self._send_by_opened(state, request)
+        return session.send(request, self)
+
+    async def _send_by_opened(self, state: LoopState, request: Request) -> Response:
+        session = await self._open(state, request)
+        return await session.send(request, self)
 
     async def _open(self, state: LoopState, request: Request) -> "Session":
         request.progress.phase = "setting up"
