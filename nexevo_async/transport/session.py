@@ -5,8 +5,9 @@ import contextlib
 import functools
 import socket
 import weakref
+from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import Any, Final, cast, final
+from typing import Any, Final, TypeVar, cast, final
 
 import aiohttp
 from yarl import URL
@@ -14,10 +15,13 @@ from yarl import URL
 from nexevo_async.config import ClientConfig, EffectiveTimeouts
 from nexevo_async.headers import Headers
 from nexevo_async.messages import Body, ByteStream, Request, Response
+from nexevo_async.time_limit import TimeLimit
 from nexevo_async.transport.destination import Destination, destination_of
 from nexevo_async.transport.failures import doubt, failure, said
 from nexevo_async.transport.resolver import Resolver
 from nexevo_async.transport.transport import Transport, closed_error
+
+T = TypeVar("T")
 
 _AFTER_DONE: Final = 0.05
 """Seconds that a stream's last bytes may take to come after its terminator."""
@@ -46,11 +50,22 @@ _RESENT_BY_AIOHTTP: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT",
 
 
 @functools.lru_cache(maxsize=64)
-def _client_timeout(limits: EffectiveTimeouts) -> aiohttp.ClientTimeout:
-    # A timer is a fifteenth of a request's CPU; one that the total time is sure to beat is not set.
-    beaten = limits.total is not None and limits.read is not None and limits.read >= limits.total
-    return aiohttp.ClientTimeout(
-        total=None, connect=limits.connect, sock_read=None if beaten else limits.read
+def _time_limits(
+    limits: EffectiveTimeouts, *, only_reads: bool
+) -> tuple[aiohttp.ClientTimeout, float | None]:
+    """Give the limits for aiohttp to keep, and the one on reads where that is ours to keep.
+
+    A timer of aiohttp's is a tenth of a request's CPU. One for reads is not set where the total
+    time is sure to end before it, and is ours where the time until the first byte is all spent on
+    reading: nothing is to be uploaded, and connecting would have ended before.
+    """
+    read = limits.read
+    if read is not None and limits.total is not None and read >= limits.total:
+        read = None
+    ours = only_reads and read is not None and limits.connect is not None and limits.connect < read
+    return (
+        aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=None if ours else read),
+        read if ours else None,
     )
 
 
@@ -141,17 +156,21 @@ class Session:
         progress = request.progress
         progress.attempts += 1
         progress.phase = "connecting, sending or waiting for the answer"
+        timeout, read = _time_limits(
+            request.settings.timeouts, only_reads=request.body is None and not request.stream
+        )
         try:
-            response = await self._session.request(
+            answering = self._session.request(
                 request.operation.method,
                 _url(request.settings.client.base_url, request.path, request.query),
                 headers=request.headers.pairs + destination.headers,
                 data=None if request.body is None else request.body.data,
                 allow_redirects=False,
                 middlewares=None if request.operation.method in _RESENT_BY_AIOHTTP else (),
-                timeout=_client_timeout(request.settings.timeouts),
+                timeout=timeout,
                 **destination.options,
             )
+            response = await (answering if read is None else _within(read, answering))
             if destination.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 response.close()
                 # As for https://, where the proxy answers before there is a request.
@@ -168,13 +187,16 @@ class Session:
                 )
             progress.phase = "reading the answer"
             try:
-                body = Body(await response.read())
+                if read is None or response.content.is_eof():
+                    body = await response.read()
+                else:
+                    body = await _body(response.content, read)
             finally:
                 response.release()
             return Response(
                 status=response.status,
                 headers=Headers(response.headers),
-                body=body,
+                body=Body(body),
                 attempts=progress.attempts,
                 elapsed=progress.elapsed,
             )
@@ -208,6 +230,20 @@ def _drop(loop: Any, made: socket.socket) -> None:
         with contextlib.suppress(RuntimeError):  # from whoever else counts on the loop
             transport._call_connection_lost(None)  # noqa: SLF001
     made.close()
+
+
+async def _within(read: float, waiting: Awaitable[T]) -> T:
+    with TimeLimit(read):
+        return await waiting
+    raise aiohttp.SocketTimeoutError
+
+
+async def _body(content: aiohttp.StreamReader, read: float) -> bytes:
+    """Give a body that is still arriving, each part within the limit on reads."""
+    parts: list[bytes] = []
+    while not content.at_eof():
+        parts.append(await _within(read, content.readany()))
+    return b"".join(parts)
 
 
 def _is_stream(response: aiohttp.ClientResponse) -> bool:

@@ -13,6 +13,7 @@ from raw_server import error, events, reply, serving, silence, unanswering_port
 from virtual_time import UNLIMITED, in_virtual_time, now
 
 from nexevo_async import (
+    UNSET,
     APIStatusError,
     APITimeoutError,
     AsyncNexevo,
@@ -41,10 +42,38 @@ def drip(every: float) -> Any:
     return answer
 
 
+def stall(*parts: bytes, after: float) -> Any:
+    """Answer in parts, each after so many seconds, and say no more where not all has come."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n")
+        for part in parts:
+            await writer.drain()
+            await asyncio.sleep(after)
+            writer.write(part)
+        await writer.drain()
+        if sum(map(len, parts)) < 200_000:
+            await asyncio.sleep(3600)
+
+    return answer
+
+
 async def warm(server: Any, **config: Any) -> AsyncNexevo:
     client = AsyncNexevo("k", base_url=server.base_url, **config)
     await client.conversations.get("c", timeouts=UNLIMITED)
     return client
+
+
+async def get(client: AsyncNexevo, **options: Any) -> None:
+    await client.conversations.get("c", **options)
+
+
+async def delete(client: AsyncNexevo, **options: Any) -> None:
+    await client.conversations.delete("c", **options)
+
+
+async def create(client: AsyncNexevo, **options: Any) -> None:
+    await client.conversations.create(**options)
 
 
 class TestLimits:
@@ -97,6 +126,58 @@ class TestLimits:
             with pytest.raises(APITimeoutError, match="read=60 s"):
                 await anext(stream)
             assert 60 <= now() - began < 61
+
+    @in_virtual_time
+    @pytest.mark.parametrize("read", [UNSET, 0.5, 30])
+    @pytest.mark.parametrize("call", [get, delete, create])
+    async def test_a_gateway_that_says_nothing_ends_at_read(self, call, read):
+        async with serving(reply(), silence()) as server:
+            async with await warm(server, max_retries=0) as client:
+                began = now()
+                with pytest.raises(APITimeoutError, match="got no more bytes within read=") as got:
+                    await call(client, timeouts=Timeouts(read=read, total=UNSET))
+                seconds = 60 if read is UNSET else read
+                assert seconds <= now() - began < seconds + 0.5
+                assert (got.value.limit, got.value.limit_seconds) == ("read", seconds)
+                assert got.value.outcome_unknown == (call is not get)
+                assert client.seats.in_use == 0
+                await server.until(lambda: server.open == 0)
+
+    @in_virtual_time
+    @pytest.mark.parametrize("call", [get, create])
+    async def test_a_body_that_stops_half_way_ends_at_read_after_its_last_byte(self, call):
+        part = stall(b" " * 50_000, b" " * 50_000, after=50)
+        async with serving(reply(), part) as server:
+            async with await warm(server, max_retries=0) as client:
+                began = now()
+                with pytest.raises(APITimeoutError, match="read=60 s") as got:
+                    await call(client, timeouts=Timeouts(total=None))
+                assert 160 <= now() - began < 161
+                assert got.value.outcome_unknown == (call is not get)
+                assert client.seats.in_use == 0
+                await server.until(lambda: server.open == 0)
+
+    @in_virtual_time
+    async def test_a_body_that_comes_slower_than_read_but_never_stops_arrives_whole(self):
+        obj = json.dumps({"conversation_id": "c", "title": "x" * 199_000}).encode().ljust(200_000)
+        parts = [obj[i : i + 50_000] for i in range(0, 200_000, 50_000)]
+        async with serving(reply(), stall(*parts, after=50), reply()) as server:
+            async with await warm(server, max_retries=0) as client:
+                began = now()
+                got = await client.conversations.get("c", timeouts=Timeouts(total=None))
+                assert got.title == "x" * 199_000
+                assert 200 <= now() - began < 201
+                await client.conversations.get("c")
+                assert server.connections == 1
+
+    @in_virtual_time
+    async def test_read_ends_an_attempt_and_another_may_follow(self):
+        async with serving(reply(), silence(), silence(), reply()) as server:
+            async with await warm(server, retry=AT_ONCE) as client:
+                began = now()
+                got = await client.conversations.get("c", timeouts=Timeouts(total=None))
+                assert got.meta.attempts == 3
+                assert 120 <= now() - began < 121
 
     @in_virtual_time
     async def test_total_spans_the_attempts(self):

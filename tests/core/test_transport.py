@@ -18,8 +18,8 @@ from nexevo_async import (
     AsyncNexevo,
     ClientClosedError,
     Timeouts,
+    time_limit,
 )
-from nexevo_async.middleware import deadline
 
 
 def client_of(server: Any, **config: Any) -> AsyncNexevo:
@@ -240,7 +240,7 @@ class TestDeadlines:
         async with serving(reply()) as server, client_of(server) as client:
             for n in range(100):
                 await client.conversations.get("c", timeouts=Timeouts(total=100 + n / 1000))
-            assert len(deadline._of_loop.get()) <= deadline._KEPT
+            assert len(time_limit._of_loop.get()) <= time_limit._KEPT
 
     async def test_a_cancellation_from_outside_stays_one(self):
         async with serving(silence()) as server, client_of(server) as client:
