@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from nexevo_async.errors import APIConnectionError, APITimeoutError, TimeoutLimit
+from nexevo_async.errors import APIConnectionError, APITimeoutError, DecodeError, TimeoutLimit
 from nexevo_async.messages import Request
 from nexevo_async.transport import handshake
 from nexevo_async.transport.destination import Destination
@@ -60,6 +60,17 @@ def failure(request: Request, destination: Destination, error: Exception) -> API
     cause = _cause(request, destination, error, never_sent=never_sent)
     return APIConnectionError(
         f"{call} {cause.what}. {tail} {cause.advice}", retryable=cause.retryable, **facts
+    )
+
+
+def too_large(request: Request, status: int, limit: int) -> DecodeError:
+    """Give the error for an answer that is over the cap on its size."""
+    return DecodeError(
+        f"{request.operation.name} was answered with {status}, but the body is larger than "
+        f"{limit // 2**20} MiB. [{request.summary()}]{request.doubt()} "
+        "Ask for less at once, such as with limit=….",
+        status=status,
+        **request.described(),
     )
 
 

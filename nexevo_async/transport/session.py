@@ -17,11 +17,14 @@ from nexevo_async.headers import Headers
 from nexevo_async.messages import Body, ByteStream, Request, Response
 from nexevo_async.time_limit import TimeLimit
 from nexevo_async.transport.destination import Destination, destination_of
-from nexevo_async.transport.failures import doubt, failure, said
+from nexevo_async.transport.failures import doubt, failure, said, too_large
 from nexevo_async.transport.resolver import Resolver
 from nexevo_async.transport.transport import Transport, closed_error
 
 T = TypeVar("T")
+
+MAX_BODY: Final = 256 * 1024 * 1024
+"""Bytes that an answer may have, unzipped."""
 
 _AFTER_DONE: Final = 0.05
 """Seconds that a stream's last bytes may take to come after its terminator."""
@@ -187,10 +190,10 @@ class Session:
                 )
             progress.phase = "reading the answer"
             try:
-                if read is None or response.content.is_eof():
+                if response.content.is_eof():  # as of most answers when their headers are there
                     body = await response.read()
                 else:
-                    body = await _body(response.content, read)
+                    body = await _body(response, request, read)
             finally:
                 response.release()
             return Response(
@@ -238,11 +241,15 @@ async def _within(read: float, waiting: Awaitable[T]) -> T:
     raise aiohttp.SocketTimeoutError
 
 
-async def _body(content: aiohttp.StreamReader, read: float) -> bytes:
+async def _body(response: aiohttp.ClientResponse, request: Request, read: float | None) -> bytes:
     """Give a body that is still arriving, each part within the limit on reads."""
-    parts: list[bytes] = []
+    content, size, parts = response.content, 0, list[bytes]()
     while not content.at_eof():
-        parts.append(await _within(read, content.readany()))
+        arriving = content.readany()
+        parts.append(await (arriving if read is None else _within(read, arriving)))
+        size += len(parts[-1])
+        if size > MAX_BODY:  # what is zipped may grow to any size
+            raise too_large(request, response.status, MAX_BODY)
     return b"".join(parts)
 
 

@@ -17,9 +17,11 @@ from nexevo_async import (
     APITimeoutError,
     AsyncNexevo,
     ClientClosedError,
+    DecodeError,
     Timeouts,
     time_limit,
 )
+from nexevo_async.transport import session
 
 
 def client_of(server: Any, **config: Any) -> AsyncNexevo:
@@ -88,6 +90,23 @@ class TestLostConnections:
             assert "q=canary" in server.seen[0].target
         assert "canary" not in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+class TestSizes:
+    @pytest.mark.parametrize("call", ["GET", "POST"])
+    @pytest.mark.parametrize("more", [0, 1])
+    async def test_an_answer_may_have_so_much_and_no_byte_more(self, call, more, monkeypatch):
+        monkeypatch.setattr(session, "MAX_BODY", 2**20)
+        body = b'{"conversation_id":"c"}'.ljust(2**20 + more)
+        async with serving(reply(body)) as server, client_of(server, max_retries=2) as client:
+            for _ in range(2):
+                if more:
+                    with pytest.raises(DecodeError, match="body is larger than 1 MiB"):
+                        await client.request(call, "/conversations")
+                else:
+                    answer = await client.request(call, "/conversations")
+                    assert answer.json() == {"conversation_id": "c"}
+            assert len(server.seen) == 2
 
 
 class TestTimeouts:
