@@ -309,7 +309,7 @@ def main() -> int:
     """Run, print, and say by the exit code whether all was well."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--tasks", type=int, default=100)
+    parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of all that is random")
     arguments = parser.parse_args()
     warnings.simplefilter("error")
