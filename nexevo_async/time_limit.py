@@ -66,7 +66,7 @@ class _Clock:
     def end_of_one_begun_now(self) -> float:
         when = self.loop.time() + self._seconds
         if self._timer is None:
-            self._timer = self.loop.call_at(when, self._expire)
+            self._timer = self.loop.call_at(when, self._expire_soon)
         return when
 
     def leave(self, limit: TimeLimit) -> None:
@@ -76,12 +76,16 @@ class _Clock:
             if self._timer is not None:
                 self._timer.cancel()
 
+    def _expire_soon(self) -> None:
+        # What came while the loop was held up, or the process stopped, is taken first.
+        self._timer = self.loop.call_later(_GRACE, self._expire)
+
     def _expire(self) -> None:
         now = self.loop.time()
         while self.running:
             limit = next(iter(self.running))
             if limit.when > now:
-                self._timer = self.loop.call_at(limit.when, self._expire)
+                self._timer = self.loop.call_at(limit.when, self._expire_soon)
                 return
             del self.running[limit]
             limit.expire()
@@ -89,4 +93,5 @@ class _Clock:
 
 
 _KEPT: Final = 8
+_GRACE: Final = 0.001
 _of_loop: PerLoop[dict[float, _Clock]] = PerLoop(dict)

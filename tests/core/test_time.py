@@ -3,12 +3,14 @@
 import asyncio
 import json
 import re
+import time
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import anyio
 import pytest
+import uvloop
 from raw_server import error, events, reply, serving, silence, unanswering_port
 from virtual_time import UNLIMITED, in_virtual_time, now
 
@@ -178,6 +180,24 @@ class TestLimits:
                 got = await client.conversations.get("c", timeouts=Timeouts(total=None))
                 assert got.meta.attempts == 3
                 assert 120 <= now() - began < 121
+
+    @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+    @pytest.mark.parametrize("limits", [{"connect": 0.1, "read": 0.3}, {"total": 0.3}])
+    def test_an_answer_that_came_while_the_loop_was_held_up_is_in_time(
+        self, loop_factory, limits, sandbox
+    ):
+        async def main() -> None:
+            slow = {"X-Sandbox-Fault": '{"delay_s": 0.1}'}
+            async with AsyncNexevo(
+                sandbox.api_key, base_url=sandbox.base_url, max_retries=0
+            ) as client:
+                await client.models.list()
+                getting = client.models.list(timeouts=Timeouts(**limits), extra_headers=slow)
+                asyncio.get_running_loop().call_later(0.05, time.sleep, 0.6)
+                assert (await getting).data
+
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(main())
 
     @in_virtual_time
     async def test_total_spans_the_attempts(self):
