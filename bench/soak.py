@@ -36,7 +36,9 @@ from nexevo_async import (
 TOTAL: Final = 2.0
 """Seconds that a call may take."""
 LATE: Final = 0.3
-"""Seconds that it may end later, beside those that the event loop itself was late."""
+"""Seconds that it may end later, beside those that the event loop itself was late meanwhile."""
+BEAT: Final = 0.05
+"""Seconds from one look at how late the event loop is to the next."""
 MEBIBYTES: Final = 8
 """How much the process may grow in the last half of the run."""
 MESSAGES: Final[Any] = [{"role": "user", "content": "Tell me something, please."}]
@@ -106,7 +108,8 @@ class Soak:
         self.failures: list[str] = []
         self.may_be = bytearray()
         self.ids: list[str] = []
-        self.lag = 0.0
+        self.late = self.latest = 0.0
+        self.due = time.monotonic()
         self.kinds: tuple[Callable[[], Awaitable[object]], ...] = (
             self.create,
             self.create,
@@ -216,7 +219,7 @@ class Soak:
             del task
 
     async def judged(self, kind: Callable[[], Awaitable[object]]) -> None:
-        began = time.monotonic()
+        began, late_before = time.monotonic(), self.held_up()
         try:
             await kind()
             end = "answer"
@@ -228,17 +231,24 @@ class Soak:
             end = type(error).__name__
             self.failures.append(f"{kind.__name__} raised {error!r}")
         self.ends[end] += 1
-        allowed = CALLS.get(kind.__name__, 1) * TOTAL + LATE + self.lag
+        held_up = self.held_up() - late_before
+        allowed = CALLS.get(kind.__name__, 1) * TOTAL + LATE + held_up
         late = time.monotonic() - began - allowed
         if late > 0:
             self.failures.append(f"{kind.__name__} ended {late:.2f} s late, in {end}")
 
+    def held_up(self) -> float:
+        """Give the seconds that the event loop was late till now, all in all."""
+        return self.late + max(0.0, time.monotonic() - self.due)
+
     async def heartbeat(self) -> None:
-        """Measure how late the event loop itself is, at the worst."""
+        """Measure how late the event loop itself is."""
         while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.05)
-            self.lag = max(self.lag, time.monotonic() - began - 0.05)
+            self.due = time.monotonic() + BEAT
+            await asyncio.sleep(BEAT)
+            late = time.monotonic() - self.due
+            self.late += late
+            self.latest = max(self.latest, late)
 
     async def check_conversations(self) -> None:
         found: Counter[str] = Counter()
@@ -287,7 +297,7 @@ async def _soak(base_url: str, key: str, arguments: argparse.Namespace) -> list[
     await asyncio.sleep(0.1)
     grown = resident_mebibytes() - size
     print(f"{soak.ends.total():,} calls in {time.monotonic() - began:.0f} s, ", end="")
-    print(f"{grown:+.1f} MiB in the last half, the loop at most {soak.lag:.2f} s late")
+    print(f"{grown:+.1f} MiB in the last half, the loop at most {soak.latest:.2f} s late")
     print(*(f"  {end:<24}{count:>8}" for end, count in soak.ends.most_common()), sep="\n")
     if grown > MEBIBYTES:
         said.append(f"the process grew by {grown:.1f} MiB")

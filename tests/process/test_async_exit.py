@@ -315,7 +315,7 @@ def test_the_loop_is_never_blocked(gateway):
             slow = client.with_options(timeouts=Timeouts(total=0.001))
             for view in (unreachable, secure, slow):
                 try:
-                    await view.models.list()
+                    await view.models.list(extra_headers={"X-Sandbox-Fault": '{"delay_s": 1}'})
                 except NexevoError:
                     pass
                 else:
