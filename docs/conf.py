@@ -59,7 +59,7 @@ nitpick_ignore_regex = [
     # The chain's own; and type variables.
     (
         "py:class",
-        r"nexevo_async\.(messages\.(ByteStream|ErrorBody|Progress)|config\.CallSettings|secret\.Secret)",
+        r"nexevo_async\.(byte_stream\.ByteStream|messages\.(ErrorBody|Progress)|config\.CallSettings|secret\.Secret)",
     ),
     ("py:class", r"nexevo_a?sync\.(pagination|testing\.factories)\.M"),
 ]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar, final
 
+from nexevo_async.byte_stream import ByteSource
 from nexevo_async.codec import json
 from nexevo_async.codec.failures import decode_error, status_error
 from nexevo_async.codec.sse import EventTooLargeError, SSEParser
@@ -19,7 +20,7 @@ from nexevo_async.errors import (
     StreamError,
     StreamTruncatedError,
 )
-from nexevo_async.messages import ByteSource, Request, Response, error_body
+from nexevo_async.messages import Request, Response, error_body
 from nexevo_async.meta import Meta
 from nexevo_async.middleware.deadline import lift_first_token_limit, too_late
 from nexevo_async.shapes import is_array, is_object

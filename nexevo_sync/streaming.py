@@ -10,9 +10,9 @@ from collections.abc import Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar, cast, final
 
+from nexevo_async.byte_stream import ByteSource
 from nexevo_async.contract.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from nexevo_async.errors import ClientClosedError, NexevoError
-from nexevo_async.messages import ByteSource
 from nexevo_async.meta import Meta
 from nexevo_async.streaming import ChatStream as AsyncChatStream
 from nexevo_async.streaming import reroute

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import attrs
 import msgspec
 
+from nexevo_async.byte_stream import StreamContent, StreamReport
 from nexevo_async.codec.answers import is_failure
 from nexevo_async.contract.chat import CREATE
 from nexevo_async.contract.operation import Operation
 from nexevo_async.errors import status_error_class
-from nexevo_async.messages import Handler, Request, Response, StreamContent, StreamReport
+from nexevo_async.messages import Handler, Request, Response
 from nexevo_async.meta import Meta
 from nexevo_async.shapes import is_object
 from nexevo_async.version import VERSION

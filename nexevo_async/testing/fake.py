@@ -7,11 +7,12 @@ from typing import Any, Final, TypeAlias, final
 
 import msgspec
 
+from nexevo_async.byte_stream import ByteStream
 from nexevo_async.contract.model import Model
 from nexevo_async.contract.operation import Operation
 from nexevo_async.contract.table import OPERATIONS
 from nexevo_async.headers import Headers
-from nexevo_async.messages import Body, ByteStream, Handler, Request, Response, Route
+from nexevo_async.messages import Body, Handler, Request, Response, Route
 from nexevo_async.shapes import is_array
 from nexevo_async.testing.factories import as_json
 

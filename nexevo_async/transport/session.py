@@ -12,9 +12,10 @@ from typing import Any, Final, TypeVar, cast, final
 import aiohttp
 from yarl import URL
 
+from nexevo_async.byte_stream import ByteStream
 from nexevo_async.config import ClientConfig, EffectiveTimeouts
 from nexevo_async.headers import Headers
-from nexevo_async.messages import Body, ByteStream, Request, Response
+from nexevo_async.messages import Body, Request, Response
 from nexevo_async.time_limit import TimeLimit
 from nexevo_async.transport.destination import Destination, destination_of
 from nexevo_async.transport.failures import doubt, failure, said, too_large

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from nexevo_async import AsyncNexevo, Headers, Response, StreamTruncatedError
-from nexevo_async.messages import ByteStream
+from nexevo_async.byte_stream import ByteStream
 
 TEXTS = [f"{n} ü€😀 " for n in range(20)]
 FRAMES = [

@@ -22,7 +22,7 @@ from nexevo_async import (
     SeatUsage,
     Timeouts,
 )
-from nexevo_async.messages import ByteStream
+from nexevo_async.byte_stream import ByteStream
 from nexevo_async.middleware import rate as rate_module
 from nexevo_async.middleware.limits import Seats
 from nexevo_async.testing import Sandbox
