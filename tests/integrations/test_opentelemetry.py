@@ -2,24 +2,28 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import attrs
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from raw_server import RawServer, drop, error, events, reply, serving, silence
+from raw_server import drop, error, events, reply, serving, silence
+from telemetry_support import (
+    CANARY,
+    COMPLETION,
+    DONE,
+    MESSAGES,
+    USAGE,
+    about,
+    chat,
+    client_of,
+    piece,
+    wait_for,
+)
 
 from nexevo_async import (
     APIConnectionError,
@@ -27,103 +31,10 @@ from nexevo_async import (
     APITimeoutError,
     AsyncNexevo,
     NexevoError,
-    RetryPolicy,
     Timeouts,
 )
 from nexevo_async.integrations.opentelemetry import OpenTelemetry
-from nexevo_async.testing import Sandbox
 from nexevo_sync import Nexevo
-
-CANARY = "canary-0123456789abcdef"
-MESSAGES = [{"role": "user", "content": CANARY}]
-DONE = b"data: [DONE]\n\n"
-
-
-@attrs.frozen
-class Telemetry:
-    """An exporter in memory, and what makes clients that export to it."""
-
-    exporter: InMemorySpanExporter
-    reader: InMemoryMetricReader
-    tracers: TracerProvider
-    otel: OpenTelemetry
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {
-            "middleware": [self.otel.call],
-            "attempt_middleware": [self.otel.attempt],
-            "retry": RetryPolicy(base_delay=0.001),
-        }
-
-    @property
-    def spans(self) -> list[ReadableSpan]:
-        return [*self.exporter.get_finished_spans()]
-
-    @property
-    def calls(self) -> list[ReadableSpan]:
-        return [span for span in self.spans if "nexevo.operation" in about(span)]
-
-    @property
-    def attempts(self) -> list[ReadableSpan]:
-        return [span for span in self.spans if "http.request.method" in about(span)]
-
-    def call(self) -> ReadableSpan:
-        (span,) = self.calls
-        return span
-
-    def metrics(self) -> dict[str, list[Any]]:
-        data = self.reader.get_metrics_data()
-        return {
-            metric.name: [*metric.data.data_points]
-            for resource in (data.resource_metrics if data else [])
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
-
-    def in_use(self) -> int:
-        return sum(point.value for point in self.metrics().get("http.client.active_requests", []))
-
-
-def about(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
-
-
-@pytest.fixture
-def telemetry() -> Iterator[Telemetry]:
-    exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
-    tracers = TracerProvider(shutdown_on_exit=False)
-    tracers.add_span_processor(SimpleSpanProcessor(exporter))
-    meters = MeterProvider([reader], shutdown_on_exit=False)
-    otel = OpenTelemetry(tracer_provider=tracers, meter_provider=meters)
-    yield Telemetry(exporter, reader, tracers, otel)
-    meters.shutdown()
-    tracers.shutdown()
-
-
-def client_of(server: RawServer, telemetry: Telemetry, **config: Any) -> AsyncNexevo:
-    return AsyncNexevo("sk-xc-" + CANARY, base_url=server.base_url, **telemetry.options, **config)
-
-
-def piece(text: str = "a", **more: Any) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, **more}
-    chunk = {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [choice]}
-    return f"data: {json.dumps(chunk)}\n\n".encode()
-
-
-USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3}}\n\n'
-COMPLETION = {
-    "id": "chatcmpl-1",
-    "model": "gpt-4o",
-    "choices": [{"index": 0, "message": {"content": CANARY}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 2, "completion_tokens": 3},
-}
-
-
-async def chat(client: AsyncNexevo, **more: Any) -> Any:
-    return await client.chat.completions.create(
-        model="nexevo/fast", messages=MESSAGES, max_tokens=7, temperature=0.5, **more
-    )
 
 
 class TestSpans:
@@ -280,194 +191,6 @@ async def _final(client: AsyncNexevo, **more: Any) -> Any:
     return await (await chat(client, **more)).final()
 
 
-async def read_to_the_end(stream: Any, client: AsyncNexevo) -> None:
-    async for _ in stream:
-        pass
-
-
-async def leave_by_break(stream: Any, client: AsyncNexevo) -> None:
-    async with stream:
-        async for _ in stream:
-            break
-
-
-async def close_it(stream: Any, client: AsyncNexevo) -> None:
-    await stream.aclose()
-
-
-async def cancel(stream: Any, client: AsyncNexevo, times: int = 1) -> None:
-    async def read() -> None:
-        async with stream:
-            await stream.final()
-
-    task = asyncio.create_task(read())
-    await asyncio.sleep(0.01)
-    for _ in range(times):
-        task.cancel()
-        await asyncio.sleep(0)
-    await asyncio.wait([task])
-
-
-async def cancel_twice(stream: Any, client: AsyncNexevo) -> None:
-    await cancel(stream, client, 2)
-
-
-async def forget(stream: Any, client: AsyncNexevo) -> None:
-    await anext(stream)
-
-
-async def forget_unread(stream: Any, client: AsyncNexevo) -> None:
-    pass
-
-
-async def close_the_client(stream: Any, client: AsyncNexevo) -> None:
-    await anext(stream)
-    await client.aclose()
-
-
-async def close_the_client_and_read_on(stream: Any, client: AsyncNexevo) -> None:
-    await client.aclose()
-    with pytest.raises(NexevoError):
-        await stream.final()
-
-
-async def fail(stream: Any, client: AsyncNexevo) -> None:
-    with pytest.raises(NexevoError):
-        await stream.final()
-
-
-WHOLE = events(piece(), piece(finish_reason="stop"), USAGE, DONE)
-HELD = events(piece(), hold=True)
-ENDS: dict[str, tuple[Any, Callable[..., Awaitable[None]], str | None, Any]] = {
-    "read to the end": (WHOLE, read_to_the_end, None, ("stop",)),
-    "break": (HELD, leave_by_break, None, ("error",)),
-    "aclose": (HELD, close_it, None, None),
-    "cancel": (HELD, cancel, None, ("error",)),
-    "cancel twice": (HELD, cancel_twice, None, ("error",)),
-    "del": (HELD, forget, None, ("error",)),
-    "del unread": (HELD, forget_unread, None, None),
-    "client closed": (HELD, close_the_client, None, ("error",)),
-    "client closed, read on": (HELD, close_the_client_and_read_on, "StreamTruncatedError", ...),
-    "error frame": (
-        events(piece(), b'data: {"error":{"code":"upstream_error"}}\n\n', DONE),
-        fail,
-        "UpstreamError",
-        ("error",),
-    ),
-    "cut": (events(piece(), cut=True), fail, "StreamTruncatedError", ("error",)),
-    "no terminator": (events(piece()), fail, "StreamTruncatedError", ("error",)),
-    "not JSON": (events(piece(), b"data: {\n\n", DONE), fail, "DecodeError", ("error",)),
-    "silence": (HELD, fail, "APITimeoutError", ("error",)),
-}
-
-
-class TestStreams:
-    @pytest.mark.parametrize("end", ENDS)
-    async def test_the_span_of_a_stream_ends_with_it(self, telemetry, end):
-        answer, leave, cls, reasons = ENDS[end]
-        async with serving(answer) as server:
-            client = client_of(server, telemetry)
-            stream = await chat(client, stream=True, timeouts=Timeouts(read=0.2))
-            assert telemetry.in_use() == 1
-            assert not telemetry.calls
-            await leave(stream, client)
-            del stream  # no collection: it is freed at once
-            await asyncio.sleep(0)
-            told = about(telemetry.call())
-            assert telemetry.in_use() == 0
-            await client.aclose()
-        assert told.get("error.type") == (cls and f"nexevo_async.errors.{cls}")
-        assert telemetry.call().status.is_unset is (cls is None)
-        if reasons is not ...:
-            assert told.get("gen_ai.response.finish_reasons") == reasons
-        assert len(telemetry.spans) == 2
-
-    async def test_a_call_that_is_cancelled_before_its_headers(self, telemetry):
-        async with serving(silence()) as server, client_of(server, telemetry) as client:
-            task = asyncio.create_task(chat(client, stream=True))
-            await server.until(lambda: len(server.seen) == 1)
-            task.cancel()
-            await asyncio.wait([task])
-            assert [span.status.is_unset for span in telemetry.spans] == [True, True]
-            assert "error.type" not in about(telemetry.call())
-            assert telemetry.in_use() == 0
-
-    def test_a_stream_that_outlives_its_loop(self, telemetry):
-        left: list[Any] = []
-
-        async def main() -> None:
-            async with serving(HELD) as server:
-                client = client_of(server, telemetry)
-                left.append(await chat(client, stream=True))
-                await anext(left[0])
-
-        asyncio.run(main())
-        assert not telemetry.calls
-        left.clear()
-        gc.collect()
-        assert telemetry.call()
-        assert telemetry.in_use() == 0
-
-    @pytest.mark.parametrize(
-        ("fault", "cls"),
-        [
-            ('{"error_frame_after": 2}', "UpstreamError"),
-            ('{"no_terminator": true}', "StreamTruncatedError"),
-            ('{"cut_at": 900}', "StreamTruncatedError"),
-            ('{"chunk_delay_s": 1}', "APITimeoutError"),
-        ],
-    )
-    def test_a_stream_of_the_sync_client_that_fails(self, telemetry, sandbox, fault, cls):
-        with Nexevo(sandbox.api_key, base_url=sandbox.base_url, **telemetry.options) as client:
-            stream = client.chat.completions.create(
-                model="nexevo/fast",
-                messages=MESSAGES,
-                stream=True,
-                timeouts=Timeouts(read=0.3),
-                extra_headers={"X-Sandbox-Fault": fault},
-            )
-            with pytest.raises(NexevoError) as caught:
-                stream.final()
-            _wait_for(lambda: telemetry.calls)
-        assert type(caught.value).__name__ == cls
-        assert about(telemetry.call())["error.type"] == f"nexevo_async.errors.{cls}"
-
-    @pytest.mark.parametrize("end", ["whole", "break", "close", "del", "client closed"])
-    def test_a_stream_of_the_sync_client(self, telemetry, sandbox: Sandbox, end):
-        client = Nexevo(sandbox.api_key, base_url=sandbox.base_url, **telemetry.options)
-        with client:
-            stream = client.chat.completions.create(
-                model="nexevo/fast",
-                messages=MESSAGES,
-                stream=True,
-                extra_headers={}
-                if end == "whole"
-                else {"X-Sandbox-Fault": '{"chunk_delay_s":0.2}'},
-            )
-            if end == "whole":
-                stream.final()
-            elif end != "client closed":
-                next(stream)
-            if end == "break":
-                stream.__exit__(None, None, None)
-            elif end == "close":
-                stream.close()
-            elif end == "client closed":
-                client.close()
-            del stream
-            _wait_for(lambda: telemetry.calls)
-        assert telemetry.call().name == "chat nexevo/fast"
-
-
-def _wait_for(condition: Callable[[], object]) -> None:
-    waiting = threading.Event()
-    for _ in range(200):
-        if condition():
-            return
-        waiting.wait(0.01)
-    raise AssertionError("it never came to hold")
-
-
 class TestTheTrace:
     async def test_it_goes_on_to_the_gateway(self, telemetry):
         async with serving(error(503, "unavailable"), reply()) as server:
@@ -514,7 +237,7 @@ class TestTheTrace:
                 thread.start()
             for thread in threads:
                 thread.join()
-        _wait_for(lambda: len(telemetry.calls) == 15)
+        wait_for(lambda: len(telemetry.calls) == 15)
         assert len(set(expected)) == 10
         assert {call.context.trace_id for call in telemetry.calls} == set(expected)
         by_span = {span.context.span_id: span for span in telemetry.spans}
