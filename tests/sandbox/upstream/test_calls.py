@@ -2,91 +2,32 @@
 
 import asyncio
 import logging
-import socket
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
-import raw_server
 from aiohttp import ClientSession
 from auth_support import as_
 from command_support import running as command_running
-from raw_server import RawServer, events, reply, serving, silence
+from raw_server import drop, events, reply, silence
 from routing_support import thumb
 from sandbox_support import Api, api_of, encoded, eventually
+from upstream_support import (
+    CREATE,
+    DONE,
+    HELLO,
+    KEY,
+    Pair,
+    before,
+    chunk,
+    event,
+    output_tokens,
+    text_of,
+)
 
-from nexevo_async import AsyncNexevo, StreamTruncatedError, UpstreamError
-from nexevo_async.sandbox.gateway import Gateway
+from nexevo_async import AsyncNexevo, StreamTruncatedError
 from nexevo_async.testing import Sandbox
-
-KEY = "sk-canary-of-the-upstream"
-CREATE = "chat.completions.create"
-UPSTREAM = (502, "upstream_error", None)
-HELLO: Any = [{"role": "user", "content": "Hello!"}]
-
-
-class Pair(NamedTuple):
-    """A sandbox, and the one behind it."""
-
-    sandbox: Sandbox
-    behind: Sandbox
-
-    @property
-    def asked(self) -> list[str | None]:
-        return [request.operation for request in self.behind.requests]
-
-
-@pytest.fixture(scope="module")
-def running_pair() -> Iterator[Pair]:
-    with Sandbox(api_key=f"{KEY}-1") as behind:
-        with Sandbox(upstream=behind.base_url, upstream_key=behind.api_key) as sandbox:
-            yield Pair(sandbox, behind)
-
-
-@pytest.fixture
-def pair(running_pair: Pair) -> Pair:
-    for sandbox in running_pair:
-        sandbox.reset()
-    return running_pair
-
-
-@pytest.fixture
-async def api(pair: Pair) -> AsyncIterator[Api]:
-    async with api_of(pair.sandbox) as api:
-        yield api
-
-
-@asynccontextmanager
-async def before(*answers: raw_server.Answer) -> AsyncIterator[tuple[Sandbox, Api, RawServer]]:
-    """Put a sandbox before a server that answers just these."""
-    async with serving(*answers) as server:
-        with Sandbox(upstream=server.base_url, upstream_key=KEY) as sandbox:
-            async with api_of(sandbox) as api:
-                yield sandbox, api, server
-
-
-def event(**members: Any) -> bytes:
-    return b"data: " + msgspec.json.encode(members) + b"\n\n"
-
-
-def chunk(text: str | None = None, **members: Any) -> bytes:
-    delta = {} if text is None else {"content": text}
-    return event(choices=[{"index": 0, "delta": delta, **members}])
-
-
-DONE = b"data: [DONE]\n\n"
-
-
-def text_of(chunks: list[Any]) -> str:
-    return "".join(c["delta"].get("content", "") for chunk in chunks for c in chunk["choices"])
-
-
-async def output_tokens(gateway: Gateway) -> list[int]:
-    query = "SELECT output_tokens FROM generations ORDER BY rowid"
-    return await gateway.store.run(lambda db: [tokens for (tokens,) in db.execute(query)])
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "qwen-max:cheap"])
@@ -182,118 +123,6 @@ async def test_usage_that_cannot_be_is_not_believed(usage: Any):
         assert (await api.chat()).json["usage"]["completion_tokens"] == 3
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    ("fault", "error", "says"),
-    [
-        ({"status": 500}, UPSTREAM, "The upstream answered 500: This error was ordered"),
-        ({"status": 401}, UPSTREAM, "The upstream answered 401"),
-        ({"status": 429}, UPSTREAM, "The upstream answered 429"),
-        ({"status": 307, "headers": {"Location": "/"}}, UPSTREAM, "The upstream answered 307"),
-        ({"status": 503, "body": "<html>"}, UPSTREAM, "503: without a reason"),
-        ({"status": 200, "body": "<html>"}, UPSTREAM, "The upstream"),
-        ({"status": 200, "body": {"error": {"message": "no luck"}}}, UPSTREAM, "The upstream"),
-        ({"status": 200, "body": {"choices": {}}}, UPSTREAM, "The upstream"),
-        ({"drop": "before"}, UPSTREAM, "cannot be reached (ServerDisconnectedError"),
-        ({"status": 400}, (400, "invalid_request_error", None), "refuses the request: This error"),
-        ({"status": 422}, (422, "validation_error", None), "refuses the request: This error"),
-        ({"status": 404}, (404, "not_found", "model"), "gpt-4o does not exist: The upstream"),
-    ],
-)  # fmt: skip
-async def test_trouble_of_the_upstreams(
-    pair: Pair, api: Api, fault: Any, error: Any, says: str, *, stream: bool
-):
-    pair.behind.faults.add(fault, operation=CREATE)
-    reply = await api.chat(stream=stream)
-    assert reply.error == error
-    assert says in reply.json["error"]["message"]
-    assert len(pair.asked) == 1
-
-
-async def test_plain_answer_that_is_cut_off_is_none(pair: Pair, api: Api):
-    pair.behind.faults.add({"cut_at": 40}, operation=CREATE)
-    reply = await api.chat()
-    assert reply.error == UPSTREAM
-    assert "broke off" in reply.json["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("fault", "says"),
-    [
-        ({"cut_at": 1500, "chunk_delay_s": 0.001}, "broke off in the middle of its answer"),
-        ({"no_terminator": True}, "ended its stream without saying that it was whole"),
-        ({"error_frame_after": 3}, "The model stopped in the middle of its answer"),
-    ],
-)
-async def test_stream_that_the_upstream_does_not_end_never_looks_whole(
-    pair: Pair, api: Api, fault: Any, says: str
-):
-    pair.behind.faults.add(fault, operation=CREATE, times=2)
-    reply = await api.chat(stream=True)
-    assert reply.status == 200
-    *chunks, error = reply.chunks
-    assert text_of(chunks)
-    assert error["error"]["type"] == "upstream_error"
-    assert says in error["error"]["message"]
-    assert "[DONE]" not in reply.events
-    async with AsyncNexevo(pair.sandbox.api_key, base_url=pair.sandbox.base_url) as client:
-        stream = await client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)
-        with pytest.raises(UpstreamError, match=r"The upstream|The model") as caught:
-            await stream.final()
-        assert caught.value.partial == stream.text != ""
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [b"{", b"5", b'{"choices": 1}', b"[" * 99_999],
-)
-async def test_chunk_that_is_none_ends_the_stream_with_an_error(piece: bytes):
-    async with before(events(chunk("a"), b"data: %s\n\n" % piece, DONE)) as (_, api, _):
-        reply = await api.chat(stream=True)
-        assert text_of(reply.chunks[:-1]) == "a"
-        assert reply.chunks[-1]["error"]["type"] == "upstream_error"
-        assert "[DONE]" not in reply.events
-
-
-async def test_upstream_that_is_not_there():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        with Sandbox(upstream=url, upstream_key=KEY) as sandbox:
-            async with api_of(sandbox) as api:
-                for stream in (False, True):
-                    reply = await api.chat(stream=stream)
-                    assert reply.error == UPSTREAM
-                    assert f"at {url}/chat/completions cannot be reached" in reply.text
-                assert (await api.chat(model="nexevo/auto")).status == 200
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_next_model_is_tried_where_one_has_no_answer(pair: Pair, api: Api, *, stream: bool):
-    for status in (404, 503):
-        pair.behind.faults.add({"status": status}, operation=CREATE)
-    reply = await api.chat(model="gpt-9", models=["gpt-4o:fast", "qwen-max"], stream=stream)
-    assert reply.status == 200
-    assert len(pair.asked) == 3
-    assert reply.headers["x-nexevo-model-used"] == "qwen-max"
-    assert reply.headers["x-nexevo-models-tried"] == "gpt-9,gpt-4o:fast,qwen-max"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_alias_can_be_the_fallback(pair: Pair, api: Api, *, stream: bool):
-    pair.behind.faults.add({"status": 503}, operation=CREATE)
-    reply = await api.chat(model="gpt-4o", models=["nexevo/fast"], stream=stream)
-    assert reply.headers["x-nexevo-models-tried"] == "gpt-4o,deepseek-chat"
-    assert len(pair.asked) == 1
-    pair.behind.faults.add({"status": 503}, operation=CREATE, times=2)
-    reply = await api.chat(model="gpt-4o", models=["qwen-max", "nexevo/x"], stream=stream)
-    assert reply.error == UPSTREAM
-    assert "gpt-4o failed: The upstream answered 503" in reply.text
-    assert "qwen-max failed: The upstream answered 503" in reply.text
-    assert "nexevo/x does not exist;" not in reply.text
-    assert "nexevo/x does not exist" in reply.text
-
-
 async def test_model_that_is_in_no_catalogue_is_kept_from_who_is_particular(api: Api):
     deny = await api.chat(model="llama3", provider={"data_collection": "deny"})
     assert deny.error == (400, "invalid_request_error", "provider.data_collection")
@@ -313,13 +142,6 @@ async def test_reader_who_leaves_ends_the_upstreams_generation(pair: Pair, api: 
     assert pair.behind.requests[-1].response_bytes < 100_000
     (counted,) = pair.sandbox._run(output_tokens)
     assert 0 <= counted < 1_000
-
-
-async def test_stream_that_broke_off_is_counted_as_far_as_it_came(pair: Pair, api: Api):
-    pair.behind.faults.add({"error_frame_after": 21}, operation=CREATE)
-    await api.chat(stream=True, max_tokens=50)
-    await api.chat(stream=True, max_tokens=50)
-    assert pair.sandbox._run(output_tokens) == [20, 50]
 
 
 async def test_caller_who_gives_up_ends_the_upstreams_work():
@@ -354,16 +176,6 @@ async def test_same_idempotency_key_asks_the_upstream_once(pair: Pair, api: Api)
     assert len(pair.asked) == 1
 
 
-async def test_failure_is_not_kept_under_an_idempotency_key(pair: Pair, api: Api):
-    pair.behind.faults.add({"status": 500}, operation=CREATE)
-    body = {"model": "gpt-4o", "messages": HELLO}
-    statuses = [
-        (await api.post("/chat/completions", body, Idempotency_Key="again")).status
-        for _ in range(2)
-    ]
-    assert statuses == [502, 200]
-
-
 async def test_many_streams_at_once(pair: Pair, api: Api):
     replies = await asyncio.gather(*(api.chat(stream=True, max_tokens=50) for _ in range(50)))
     assert {reply.events[-1] for reply in replies} == {"[DONE]"}
@@ -382,7 +194,7 @@ async def test_key_shows_nowhere(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     telltale = encoded({"error": {"message": f"Incorrect API key {KEY}!"}}).encode()
     answers = (reply(telltale, 401), reply(telltale), events(b"data: " + telltale + b"\n\n"))
-    async with before(*answers, raw_server.drop(), no_http) as (sandbox, api, server):
+    async with before(*answers, drop(), no_http) as (sandbox, api, server):
         replies = [await api.chat(), await api.chat(), await api.chat(stream=True)]
         replies += [await api.chat(), await api.chat(), await api.get("/_sandbox/requests")]
         assert all(seen.header("Authorization") == f"Bearer {KEY}" for seen in server.seen)

@@ -1,31 +1,19 @@
 """What an upstream answers is charged as it reports, and as passthrough."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from raw_server import Answer, RawServer, error, events, reply, serving
-from sandbox_support import Api, api_of, eventually
+from raw_server import Answer, error, events, reply
+from sandbox_support import Api, eventually
 from team_support import new_key
-
-from nexevo_async.testing import Sandbox
+from upstream_support import DONE, before
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
 # 10 tokens at 2.50 USD a million and 20 at 10 USD, and 5 %.
 COST = Decimal("0.00023625")
 OWNER = Decimal(100)
-DONE = b"data: [DONE]\n\n"
-
-
-@asynccontextmanager
-async def before(*answers: Answer) -> AsyncIterator[tuple[Sandbox, Api, RawServer]]:
-    async with serving(*answers) as server:
-        with Sandbox(upstream=server.base_url) as sandbox:
-            async with api_of(sandbox) as api:
-                yield sandbox, api, server
 
 
 def completion(**members: Any) -> Answer:
