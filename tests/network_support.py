@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 import trustme
-from raw_server import Answer, events, reply, serving
+from raw_server import Answer, RawServer, events, reply, serving
 
 from nexevo_async import AsyncNexevo
 from nexevo_sync import Nexevo
@@ -60,6 +60,10 @@ class Kind:
 
 
 KINDS = [Kind(client, stream) for client in ("async", "sync") for stream in (False, True)]
+
+
+def at_localhost(server: RawServer) -> str:
+    return server.base_url.replace("127.0.0.1", "localhost")
 
 
 class Authority:
