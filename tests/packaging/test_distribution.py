@@ -34,7 +34,7 @@ def test_the_wheel_has_both_packages_typed_and_not_the_generator(dist: Path) -> 
     assert {"nexevo_async/py.typed", "nexevo_sync/py.typed"} <= names
     assert {"nexevo_async/client.py", "nexevo_sync/client.py"} <= names
     assert {"nexevo_async/cli/demo.py", "nexevo_sync/services/conversations.py"} <= names
-    assert "nexevo_sync/_generate.py" not in names
+    assert not any(name.startswith("nexevo_sync/_generate") for name in names)
     assert f"nexevo-{VERSION}.dist-info/licenses/LICENSE" in names
 
 
@@ -73,6 +73,8 @@ def test_the_source_distribution_can_test_itself(dist: Path) -> None:
         "CHANGELOG.md",
         "docs/conf.py",
         "nexevo_sync/_generate.py",
+        "nexevo_sync/_generate_module.py",
+        "nexevo_sync/_generate_source.py",
         "noxfile.py",
         "pyproject.toml",
         "tests/packaging/test_distribution.py",

@@ -17,7 +17,8 @@ ALLOWED = {
     ("nexevo_async/transport/session.py", "_call_connection_lost"),
 }
 
-NOT_PRIVATE = {"_fields", "_typeshed"}  # a named tuple's own, and what types alone are from
+# A named tuple's own, what types alone are from, and the generator's modules.
+NOT_PRIVATE = {"_fields", "_typeshed", "_generate_module", "_generate_source"}
 
 SOURCES = [
     path

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from nexevo_sync import _generate
+from nexevo_sync._generate_module import Module
+from nexevo_sync._generate_source import RefusedError, Source
 
 ROOT = Path(_generate.__file__).parent.parent
 SERVICE = '''\
@@ -45,7 +47,7 @@ PROPERTY = """\
 
 
 def module(text: str) -> str:
-    return _generate.Module(_generate.Source("nexevo_async/services/things.py", text)).text
+    return Module(Source("nexevo_async/services/things.py", text)).text
 
 
 @functools.cache
@@ -197,7 +199,7 @@ class Things(Generic[T]):
 @pytest.mark.parametrize("generic", ["class Things[T]:", "async def get[T]"])
 def test_type_parameters_are_refused_on_every_python(generic: str):
     old = "class Things:" if "class" in generic else "async def get"
-    with pytest.raises(_generate.RefusedError, match=r"type parameters|:\d+: (expected|invalid)"):
+    with pytest.raises(RefusedError, match=r"type parameters|:\d+: (expected|invalid)"):
         module(SERVICE.replace(old, generic, 1))
 
 
@@ -237,7 +239,7 @@ def test_what_is_not_understood_is_refused_by_its_place(
 ):
     assert old in SERVICE
     says = rf"^nexevo_async/services/things\.py:{line}: .*{re.escape(construct)}"
-    with pytest.raises(_generate.RefusedError, match=says):
+    with pytest.raises(RefusedError, match=says):
         module(SERVICE.replace(old, new, 1))
 
 
@@ -267,4 +269,4 @@ def test_a_stale_client_is_found_and_written_anew(
         client.read_text("utf-8").replace("The Nexevo client for asyncio", "A client")
     )
     assert _generate.main([], tmp_path) == 1
-    assert "PROSE in _generate.py: 'The Nexevo client for asyncio" in capsys.readouterr().err
+    assert "PROSE in _generate_source.py: 'The Nexevo client for asyncio" in capsys.readouterr().err
