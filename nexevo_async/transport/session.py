@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import math
 import socket
 import weakref
 from collections.abc import Awaitable
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 MAX_BODY: Final = 256 * 1024 * 1024
 """Bytes that an answer may have, unzipped."""
+
+_ROUNDED: Final = 1
+"""Seconds after its limit that connecting may end: aiohttp rounds up to whole ones."""
 
 _AFTER_DONE: Final = 0.05
 """Seconds that a stream's last bytes may take to come after its terminator."""
@@ -66,7 +70,8 @@ def _time_limits(
     read = limits.read
     if read is not None and limits.total is not None and read >= limits.total:
         read = None
-    ours = only_reads and read is not None and limits.connect is not None and limits.connect < read
+    connect = math.inf if limits.connect is None else limits.connect + _ROUNDED
+    ours = only_reads and read is not None and connect <= read
     return (
         aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=None if ours else read),
         read if ours else None,

@@ -146,6 +146,20 @@ class TestLimits:
                 await server.until(lambda: server.open == 0)
 
     @in_virtual_time
+    async def test_a_gateway_that_is_not_reached_ends_at_connect_however_near_read(self):
+        with unanswering_port() as port:
+            base_url = f"http://127.0.0.1:{port}/v1"
+            async with AsyncNexevo("k", base_url=base_url, max_retries=0) as client:
+                with pytest.raises(APITimeoutError):  # sets up, which takes time of no clock
+                    await get(client, timeouts=Timeouts(connect=0.1, read=None, total=None))
+                await asyncio.sleep(0.6 - now())  # aiohttp rounds to whole seconds of the clock
+                with pytest.raises(APITimeoutError, match="could not connect within") as got:
+                    await delete(client, timeouts=Timeouts(connect=5.5, read=6, total=None))
+                assert (got.value.limit, got.value.limit_seconds) == ("connect", 5.5)
+                assert got.value.never_sent
+                assert not got.value.outcome_unknown
+
+    @in_virtual_time
     @pytest.mark.parametrize("call", [get, create])
     async def test_a_body_that_stops_half_way_ends_at_read_after_its_last_byte(self, call):
         part = stall(b" " * 50_000, b" " * 50_000, after=50)
