@@ -60,12 +60,13 @@ _RESENT_BY_AIOHTTP: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT",
 @functools.lru_cache(maxsize=64)
 def _time_limits(
     limits: EffectiveTimeouts, *, only_reads: bool
-) -> tuple[aiohttp.ClientTimeout, float | None]:
-    """Give the limits for aiohttp to keep, and the one on reads where that is ours to keep.
+) -> tuple[aiohttp.ClientTimeout, float | None, float | None]:
+    """Give the limits for aiohttp to keep, and ours: until the headers are there, and on reads.
 
     A timer of aiohttp's is a tenth of a request's CPU. One for reads is not set where the total
     time is sure to end before it, and is ours where the time until the first byte is all spent on
-    reading: nothing is to be uploaded, and connecting would have ended before.
+    reading: nothing is to be uploaded, and connecting would have ended before. That on a body is
+    always ours as well: aiohttp keeps none after chunks that it cannot read, and says nothing.
     """
     read = limits.read
     if read is not None and limits.total is not None and read >= limits.total:
@@ -75,6 +76,7 @@ def _time_limits(
     return (
         aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=None if ours else read),
         read if ours else None,
+        read,
     )
 
 
@@ -165,7 +167,7 @@ class Session:
         progress = request.progress
         progress.attempts += 1
         progress.phase = "connecting, sending or waiting for the answer"
-        timeout, read = _time_limits(
+        timeout, until_headers, read = _time_limits(
             request.settings.timeouts, only_reads=request.body is None and not request.stream
         )
         try:
@@ -179,7 +181,7 @@ class Session:
                 timeout=timeout,
                 **destination.options,
             )
-            response = await (answering if read is None else _within(read, answering))
+            response = await _within(until_headers, answering)
             if destination.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 response.close()
                 # As for https://, where the proxy answers before there is a request.
@@ -190,7 +192,7 @@ class Session:
                 return Response(
                     status=response.status,
                     headers=Headers(response.headers),
-                    stream=_stream(response, request, destination, owner),
+                    stream=_stream(response, read, request, destination, owner),
                     attempts=progress.attempts,
                     elapsed=progress.elapsed,
                 )
@@ -241,7 +243,11 @@ def _drop(loop: Any, made: socket.socket) -> None:
     made.close()
 
 
-async def _within(read: float, waiting: Awaitable[T]) -> T:
+def _within(read: float | None, waiting: Awaitable[T]) -> Awaitable[T]:
+    return waiting if read is None else _limited(read, waiting)
+
+
+async def _limited(read: float, waiting: Awaitable[T]) -> T:
     with TimeLimit(read):
         return await waiting
     raise aiohttp.SocketTimeoutError
@@ -251,8 +257,7 @@ async def _body(response: aiohttp.ClientResponse, request: Request, read: float 
     """Give a body that is still arriving, each part within the limit on reads."""
     content, size, parts = response.content, 0, list[bytes]()
     while not content.at_eof():
-        arriving = content.readany()
-        parts.append(await (arriving if read is None else _within(read, arriving)))
+        parts.append(await _within(read, content.readany()))
         size += len(parts[-1])
         if size > MAX_BODY:  # what is zipped may grow to any size
             raise too_large(request, response.status, MAX_BODY)
@@ -266,12 +271,16 @@ def _is_stream(response: aiohttp.ClientResponse) -> bool:
 
 
 def _stream(
-    response: aiohttp.ClientResponse, request: Request, destination: Destination, owner: Transport
+    response: aiohttp.ClientResponse,
+    within: float | None,
+    request: Request,
+    destination: Destination,
+    owner: Transport,
 ) -> ByteStream:
     async def read() -> bytes:
         request.progress.phase = "reading the stream"
         try:
-            return await response.content.readany()
+            return await _within(within, response.content.readany())
         except _FAILURES as error:
             if arrived := _arrived(response.content):
                 return arrived

@@ -60,6 +60,19 @@ def stall(*parts: bytes, after: float) -> Any:
     return answer
 
 
+async def garbled(writer: asyncio.StreamWriter) -> None:
+    """Answer in chunks, of which the second has no length, and leave the connection open."""
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\n \r\n"
+    )
+    await writer.drain()
+    await asyncio.sleep(1)
+    writer.write(b"zz\r\n")
+    await writer.drain()
+    await asyncio.sleep(3600)
+
+
 async def warm(server: Any, **config: Any) -> AsyncNexevo:
     client = AsyncNexevo("k", base_url=server.base_url, **config)
     await client.conversations.get("c", timeouts=UNLIMITED)
@@ -76,6 +89,13 @@ async def delete(client: AsyncNexevo, **options: Any) -> None:
 
 async def create(client: AsyncNexevo, **options: Any) -> None:
     await client.conversations.create(**options)
+
+
+async def read_stream(client: AsyncNexevo, **options: Any) -> None:
+    stream = await client.chat.completions.create(
+        model="m", messages=MESSAGES, stream=True, **options
+    )
+    await stream.final()
 
 
 class TestLimits:
@@ -170,6 +190,18 @@ class TestLimits:
                     await call(client, timeouts=Timeouts(total=None))
                 assert 160 <= now() - began < 161
                 assert got.value.outcome_unknown == (call is not get)
+                assert client.seats.in_use == 0
+                await server.until(lambda: server.open == 0)
+
+    @in_virtual_time
+    @pytest.mark.parametrize("call", [get, create, read_stream])
+    async def test_a_body_that_goes_wrong_ends_at_read_where_aiohttp_does_not_say_so(self, call):
+        async with serving(reply(), garbled) as server:
+            async with await warm(server, max_retries=0) as client, asyncio.timeout(100):
+                began = now()
+                with pytest.raises(APITimeoutError, match="read=30 s"):
+                    await call(client, timeouts=Timeouts(read=30, total=None))
+                assert 30 <= now() - began < 32
                 assert client.seats.in_use == 0
                 await server.until(lambda: server.open == 0)
 
