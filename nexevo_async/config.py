@@ -66,9 +66,9 @@ class Timeouts:
         connect: DNS, TCP and TLS together. Default 5.
         pool: Waiting for one of the client's seats, and for a turn under
             ``Limits(requests_per_minute=…)``. Default 10.
-        read: Between two reads of the answer; where nothing is uploaded, the wait for the first
-            includes connecting. Default 60; 600 for a completion that is not streamed, as the
-            gateway is silent while the model writes.
+        read: Between two reads of the answer; where nothing is uploaded, the first may take as
+            long with connecting and all of the headers. Default 60; 600 for a completion that is
+            not streamed, as the gateway is silent while the model writes.
         total: The whole call, with its retries and waits. Default 120; 600 for a completion that
             is not streamed; none for a stream.
         first_token: Of a stream, from the call to the first chunk that has something of the
