@@ -92,7 +92,7 @@ class Progress(msgspec.Struct, eq=False):
         return time.monotonic() - self.started
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False, weakref=True):
     """One call on its way to the gateway.
 
     Attributes:

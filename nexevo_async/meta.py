@@ -32,7 +32,7 @@ class TokenUsage:
     output_tokens: int | None
 
 
-class Meta(msgspec.Struct, frozen=True):
+class Meta(msgspec.Struct, frozen=True, weakref=True):
     """What the gateway said beside its answer. All headers named here are documented by Nexevo [D].
 
     Attributes:

@@ -1,10 +1,12 @@
 import base64
+import gc
 import logging
 import pickle
 import time
 import traceback
 from decimal import Decimal
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from raw_server import drop, error, events, reply, serving, silence
@@ -14,6 +16,7 @@ from nexevo_async import (
     AsyncNexevo,
     ClientClosedError,
     Limits,
+    Meta,
     NexevoError,
     Request,
     Response,
@@ -198,6 +201,28 @@ class TestMiddleware:
         assert all("authorization" not in request.headers for request in attempts)
         assert CANARY not in repr([calls, attempts])
         assert server.seen[1].header("x-call") == "1"
+
+    async def test_it_may_keep_something_by_the_request_that_goes_with_it_and_change_none(self):
+        kept: WeakKeyDictionary[Request, Meta] = WeakKeyDictionary()
+
+        async def attempt(request: Request, call_next: Any) -> Response:
+            with pytest.raises(AttributeError, match="immutable"):
+                request.path = "/elsewhere"  # type: ignore[misc]
+            with pytest.raises(TypeError, match="nothing"):
+                request.replace(nothing=1)
+            response = await call_next(request)
+            kept[request] = response.meta
+            assert kept[request].status == 200
+            return response
+
+        async with serving(reply()) as server:
+            async with AsyncNexevo(
+                CANARY, base_url=server.base_url, attempt_middleware=[attempt]
+            ) as client:
+                await client.conversations.get("c")
+            assert server.seen[0].target == "/v1/conversations/c"
+        gc.collect()
+        assert not kept
 
     async def test_an_answer_of_ones_own_and_a_bad_answer(self):
         async def canned(request: Request, _: Any) -> Response:
