@@ -7,6 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+PEAK_MIB = """
+def peak_mib():
+    import pathlib
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+"""
+"""For a script that says how much memory it took at most."""
+
 
 def printed_by(script: str, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
     """Run a script, and give the JSON that it prints."""

@@ -1,25 +1,20 @@
 import asyncio
-import json
-import sys
 import zlib
 from pathlib import Path
 
 import pytest
+from own_interpreter import PEAK_MIB, printed_by
 from raw_server import Answer, serving
 
 CAP_MIB = 256
 
 SCRIPT = """
-import asyncio, json, pathlib, sys
+import asyncio, json, sys
 from nexevo_async import AsyncNexevo, NexevoError
 from nexevo_sync import Nexevo
 
 which, base_url, stream = sys.argv[1:]
 call = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": stream == "stream"}
-
-def peak_mib():
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 async def main():
     async with AsyncNexevo("k", base_url=base_url) as client:
@@ -65,11 +60,9 @@ def bomb(gib: int) -> Answer:
 @pytest.mark.parametrize("kind", ["plain", "stream"])
 async def test_an_answer_that_unzips_to_any_size_is_read_to_256_mib_and_no_further(which, kind):
     async with serving(bomb(gib=2)) as server:
-        command = [sys.executable, "-u", "-W", "error", "-c", SCRIPT, which, server.base_url, kind]
-        run = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
-        out, err = await run.communicate()
-        assert err.decode() == ""
-        grown, error, said, seats = json.loads(out)
+        grown, error, said, seats = await asyncio.to_thread(
+            printed_by, PEAK_MIB + SCRIPT, which, server.base_url, kind
+        )
         assert error == "DecodeError"
         assert f"answered with 200, but the body is larger than {CAP_MIB} MiB. " in said
         assert seats == 0

@@ -1,16 +1,14 @@
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from own_interpreter import PEAK_MIB, printed_by
 
 from nexevo_async.testing import Sandbox
 
 CAP_MIB = 64
 
 SCRIPT = """
-import asyncio, json, pathlib, sys
+import asyncio, json, sys
 from nexevo_async import AsyncNexevo, StreamError
 from nexevo_sync import Nexevo
 
@@ -21,10 +19,6 @@ call = {
     "stream": True,
 }
 giant = {"extra_headers": {"X-Sandbox-Fault": json.dumps({"giant_line_mib": float(mib)})}}
-
-def peak_mib():
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 def told(before, largest, problem):
     print(json.dumps([(peak_mib() - before), largest, problem]))
@@ -62,13 +56,9 @@ def test_a_line_may_have_64_mib_and_costs_less_than_three_times_that(
     sandbox: Sandbox, which: str, more_bytes: int, arrives: bool
 ) -> None:
     mib = CAP_MIB + more_bytes / 2**20
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, which, sandbox.base_url, sandbox.api_key, repr(mib)],
-        capture_output=True,
-        text=True,
-        check=True,
+    peak, largest, problem = printed_by(
+        PEAK_MIB + SCRIPT, which, sandbox.base_url, sandbox.api_key, repr(mib)
     )
-    peak, largest, problem = json.loads(done.stdout)
     assert peak < 3 * CAP_MIB
     assert (largest > (CAP_MIB - 1) * 2**20) is arrives
     assert ("over the cap of 67,108,864 bytes" in problem) is not arrives
