@@ -16,6 +16,10 @@ CHROMIUM = next(
 )
 
 
+class CommandError(Exception):
+    """The browser answered a command with an error."""
+
+
 class Tab:
     """A page in the browser."""
 
@@ -32,7 +36,8 @@ class Tab:
         while True:
             said = await self._socket.receive_json(timeout=30)
             if said.get("id") == number:
-                assert "error" not in said, said
+                if "error" in said:
+                    raise CommandError(method, said["error"])
                 return said["result"]
 
     async def open(self, url: str) -> None:
@@ -48,10 +53,14 @@ class Tab:
         return result["result"].get("value")
 
     async def until(self, script: str) -> Any:
+        """What a script gives once that is true, on this page or the one it leads to."""
         async with asyncio.timeout(30):
-            while not (value := await self.value(script)):
+            while True:
+                # A page that is left while the script is under way takes the answer with it.
+                with contextlib.suppress(CommandError):
+                    if value := await self.value(script):
+                        return value
                 await asyncio.sleep(0.05)
-        return value
 
     async def click(self, selector: str) -> None:
         """Press and let go of the mouse in the middle of an element."""

@@ -106,5 +106,7 @@ async def test_a_person_pays_in_a_browser(api: Api, tmp_path: Path):
         assert paid == "Paid. The balance is 20.10 USD."
         assert await page.value("location.href") == url
         await page.command("Page.reload")
-        assert await page.until("document.querySelector('.paid')?.innerText") == paid
+        reloaded = "performance.getEntriesByType('navigation')[0]?.type == 'reload'"
+        text = "document.querySelector('.paid')?.innerText"
+        assert await page.until(f"{reloaded} && {text}") == paid
     assert str(await key.balance()) == "20.10"
