@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, final
 
@@ -11,9 +10,13 @@ import attrs
 from nexevo_async.errors import ConfigurationError
 from nexevo_async.per_loop import PerLoop
 from nexevo_async.secret import Secret
+from nexevo_async.worker import in_thread
 
 KeySource: TypeAlias = Callable[[], str | Awaitable[str]]
 """Gives the key when it is called, at once or when it is awaited."""
+
+MAX_THREADS: Final = 32
+"""So many threads of an event loop ask a client's function for the key at once."""
 
 
 def key_problem(value: str) -> str | None:
@@ -30,12 +33,20 @@ def key_problem(value: str) -> str | None:
 
 
 @attrs.define
-class _Refreshed:
-    """What the tasks of one event loop share: the key after the last refresh, and its number."""
+class _Shared:
+    """What the tasks of one event loop share.
+
+    Attributes:
+        lock: Held while the key is asked for after a refusal.
+        number: How often it was.
+        key: What was given then.
+        threads: Bounds the threads of a function that does not come back.
+    """
 
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     number: int = 0
     key: Secret | None = None
+    threads: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(MAX_THREADS))
 
 
 @final
@@ -46,17 +57,17 @@ class AskedKey:
     the sync client, and holds up nobody else.
     """
 
-    __slots__ = ("_is_async", "_refreshed", "_source")
+    __slots__ = ("_is_async", "_shared", "_source")
 
     def __init__(self, source: KeySource) -> None:
         self._source: Final = source
         call = getattr(source, "__call__", None)  # noqa: B004 - an object with an async __call__
         self._is_async: Final = any(map(inspect.iscoroutinefunction, (source, call)))
-        self._refreshed: Final = PerLoop(_Refreshed)
+        self._shared: Final = PerLoop(_Shared)
 
     async def ask(self) -> tuple[Secret, int]:
         """Give the key, and how often it had been refreshed before."""
-        number = self._refreshed.get().number
+        number = self._shared.get().number
         return await self._ask(), number
 
     async def refresh(self, number: int) -> Secret:
@@ -65,17 +76,19 @@ class AskedKey:
         Args:
             number: What `ask` gave with the key that was refused.
         """
-        refreshed = self._refreshed.get()
-        async with refreshed.lock:
-            if refreshed.key is None or refreshed.number == number:
-                refreshed.key = await self._ask()
-                refreshed.number += 1
-            return refreshed.key
+        shared = self._shared.get()
+        async with shared.lock:
+            if shared.key is None or shared.number == number:
+                shared.key = await self._ask()
+                shared.number += 1
+            return shared.key
 
     async def _ask(self) -> Secret:
-        # An exit handler gets no thread from asyncio.
-        at_once = self._is_async or not threading.main_thread().is_alive()
-        answer = self._source() if at_once else await asyncio.to_thread(self._source)
+        answer = (
+            self._source()
+            if self._is_async
+            else await in_thread(self._source, self._shared.get().threads)
+        )
         try:
             return _checked(await answer if inspect.isawaitable(answer) else answer)
         finally:

@@ -11,6 +11,7 @@ import pytest
 from raw_server import Answer, RawServer, drop, error, reply, serving
 
 from nexevo_async import (
+    APITimeoutError,
     AsyncNexevo,
     AuthenticationError,
     ConfigurationError,
@@ -19,6 +20,7 @@ from nexevo_async import (
     Request,
     Response,
     RetryPolicy,
+    Timeouts,
 )
 from nexevo_sync import Nexevo
 
@@ -113,6 +115,42 @@ async def test_a_function_that_waits_holds_up_nobody(server):
         assert time.monotonic() - began < 0.1
         await waiting
     assert threading.get_ident() not in vault.threads
+
+
+async def test_a_function_that_does_not_come_back_has_32_threads_at_most(server):
+    answer = threading.Event()
+
+    def stuck() -> str:
+        vault.now()
+        answer.wait()
+        return "new"
+
+    vault = Vault("")
+    async with client_of(server, stuck, timeouts=Timeouts(total=0.2)) as client:
+        try:
+            for _ in range(2):
+                calls = [client.conversations.get("c") for _ in range(50)]
+                failures = await asyncio.gather(*calls, return_exceptions=True)
+                assert {type(failure) for failure in failures} == {APITimeoutError}
+                assert vault.asked == 32
+        finally:
+            answer.set()
+        await asyncio.gather(*(client.conversations.get("c") for _ in range(50)))
+    assert len(server.seen) == 50
+
+
+@pytest.mark.parametrize("form", ["now", "later"])
+async def test_a_function_that_has_no_more_keys_says_so(server, form):
+    keys = iter(["new"])
+
+    async def later() -> str:
+        return next(keys)
+
+    source = later if form == "later" else lambda: next(keys)
+    async with client_of(server, source, timeouts=Timeouts(total=2)) as client:
+        await client.conversations.get("c")
+        with pytest.raises(RuntimeError, match="raised StopIteration"):
+            await client.conversations.get("c")
 
 
 @pytest.mark.parametrize("code", ["invalid_api_key", "token_expired", "something_new"])

@@ -285,6 +285,29 @@ def test_a_name_that_nobody_looks_up_keeps_no_program_from_ending(gateway):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_key_that_nobody_gives_keeps_no_program_from_ending(gateway):
+    done = run(
+        """
+        import time
+        from nexevo_async import APITimeoutError, Timeouts
+        from nexevo_sync import Nexevo
+        vault = {"api_key": lambda: time.sleep(600), "timeouts": Timeouts(total=0.1)}
+        asked, sync_asked = AsyncNexevo(**vault), Nexevo(**vault)
+        async def main():
+            await asked.models.list()
+        for call in (lambda: asyncio.run(main()), sync_asked.models.list):
+            try:
+                call()
+            except APITimeoutError as error:
+                assert (error.limit, error.attempts) == ("total", 0)
+            else:
+                raise AssertionError
+        """,
+        gateway,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_first_call_needs_no_import_of_aiohttp_before(gateway):
     done = run(
         """
