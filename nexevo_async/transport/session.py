@@ -6,7 +6,7 @@ import functools
 import math
 import socket
 import weakref
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, TypeVar, cast, final
 
@@ -60,13 +60,12 @@ _RESENT_BY_AIOHTTP: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT",
 @functools.lru_cache(maxsize=64)
 def _time_limits(
     limits: EffectiveTimeouts, *, only_reads: bool
-) -> tuple[aiohttp.ClientTimeout, float | None, float | None]:
-    """Give the limits for aiohttp to keep, and ours: until the headers are there, and on reads.
+) -> tuple[aiohttp.ClientTimeout, float | None]:
+    """Give the limits for aiohttp to keep, and the one on reads that is ours.
 
     A timer of aiohttp's is a tenth of a request's CPU. One for reads is not set where the total
     time is sure to end before it, and is ours where the time until the first byte is all spent on
-    reading: nothing is to be uploaded, and connecting would have ended before. That on a body is
-    always ours as well: aiohttp keeps none after chunks that it cannot read, and says nothing.
+    reading: nothing is to be uploaded, and connecting would have ended before.
     """
     read = limits.read
     if read is not None and limits.total is not None and read >= limits.total:
@@ -76,7 +75,6 @@ def _time_limits(
     return (
         aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=None if ours else read),
         read if ours else None,
-        read,
     )
 
 
@@ -167,7 +165,7 @@ class Session:
         progress = request.progress
         progress.attempts += 1
         progress.phase = "connecting, sending or waiting for the answer"
-        timeout, until_headers, read = _time_limits(
+        timeout, read = _time_limits(
             request.settings.timeouts, only_reads=request.body is None and not request.stream
         )
         try:
@@ -181,7 +179,7 @@ class Session:
                 timeout=timeout,
                 **destination.options,
             )
-            response = await _within(until_headers, answering)
+            response = await _within(read, answering)
             if destination.proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 response.close()
                 # As for https://, where the proxy answers before there is a request.
@@ -192,7 +190,7 @@ class Session:
                 return Response(
                     status=response.status,
                     headers=Headers(response.headers),
-                    stream=_stream(response, read, request, destination, owner),
+                    stream=_stream(response, request, destination, owner),
                     attempts=progress.attempts,
                     elapsed=progress.elapsed,
                 )
@@ -256,12 +254,50 @@ async def _limited(read: float, waiting: Awaitable[T]) -> T:
 async def _body(response: aiohttp.ClientResponse, request: Request, read: float | None) -> bytes:
     """Give a body that is still arriving, each part within the limit on reads."""
     content, size, parts = response.content, 0, list[bytes]()
-    while not content.at_eof():
-        parts.append(await _within(read, content.readany()))
-        size += len(parts[-1])
-        if size > MAX_BODY:  # what is zipped may grow to any size
-            raise too_large(request, response.status, MAX_BODY)
+    unwatch = _fail_with_its_connection(response)
+    try:
+        while not content.at_eof():
+            parts.append(await _within(read, content.readany()))
+            size += len(parts[-1])
+            if size > MAX_BODY:  # what is zipped may grow to any size
+                raise too_large(request, response.status, MAX_BODY)
+    finally:
+        unwatch()
     return b"".join(parts)
+
+
+def _fail_with_its_connection(response: aiohttp.ClientResponse) -> Callable[[], object]:
+    """Have a body fail when its connection is lost before its end.
+
+    After chunks that it cannot read aiohttp closes the connection, and forgets who reads.
+
+    Returns:
+        What leaves the body alone again.
+    """
+    content, connection = response.content, response.connection
+    protocol = None if connection is None else connection.protocol
+    if protocol is None:  # all of it came
+        return lambda: None
+    lost = protocol.closed
+
+    def fail(_: object) -> None:
+        if not content.is_eof() and content.exception() is None:
+            why = protocol.exception()
+            content.set_exception(aiohttp.ClientPayloadError(why and said(why)))
+
+    if lost is None:
+        fail(None)
+        return lambda: None
+    lost.remove_done_callback(_heed)
+    lost.add_done_callback(_heed)
+    lost.add_done_callback(fail)
+    return functools.partial(lost.remove_done_callback, fail)
+
+
+def _heed(lost: asyncio.Future[None]) -> None:
+    """Ask why a connection was lost: else asyncio tells that nobody did."""
+    if not lost.cancelled():
+        lost.exception()
 
 
 def _is_stream(response: aiohttp.ClientResponse) -> bool:
@@ -272,7 +308,6 @@ def _is_stream(response: aiohttp.ClientResponse) -> bool:
 
 def _stream(
     response: aiohttp.ClientResponse,
-    within: float | None,
     request: Request,
     destination: Destination,
     owner: Transport,
@@ -280,7 +315,7 @@ def _stream(
     async def read() -> bytes:
         request.progress.phase = "reading the stream"
         try:
-            return await _within(within, response.content.readany())
+            return await response.content.readany()
         except _FAILURES as error:
             if arrived := _arrived(response.content):
                 return arrived
@@ -295,7 +330,10 @@ def _stream(
             pass
         response.release()
 
+    unwatch = _fail_with_its_connection(response)
+
     def close() -> None:
+        unwatch()
         connection = response.connection
         response.close()
         if connection is not None:  # of a closed loop, the answer leaves it open, and it complains

@@ -16,12 +16,14 @@ from virtual_time import UNLIMITED, in_virtual_time, now
 
 from nexevo_async import (
     UNSET,
+    APIConnectionError,
     APIStatusError,
     APITimeoutError,
     AsyncNexevo,
     Limits,
     NexevoError,
     RetryPolicy,
+    StreamTruncatedError,
     Timeouts,
 )
 
@@ -30,6 +32,7 @@ import_module("nexevo_async.transport.session")  # a first call has it imported:
 MESSAGES = [{"role": "user", "content": "Hello!"}]
 PIECE = f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': 'a'}}]})}\n\n".encode()
 DONE = b"data: [DONE]\n\n"
+CUT = (APIConnectionError, StreamTruncatedError)
 AT_ONCE = RetryPolicy(base_delay=0)
 
 
@@ -60,17 +63,21 @@ def stall(*parts: bytes, after: float) -> Any:
     return answer
 
 
-async def garbled(writer: asyncio.StreamWriter) -> None:
+def garbled(after: float) -> Any:
     """Answer in chunks, of which the second has no length, and leave the connection open."""
-    writer.write(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"1\r\n \r\n"
-    )
-    await writer.drain()
-    await asyncio.sleep(1)
-    writer.write(b"zz\r\n")
-    await writer.drain()
-    await asyncio.sleep(3600)
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n"
+        )
+        await writer.drain()
+        await asyncio.sleep(after)
+        writer.write(b"zz\r\n")
+        await writer.drain()
+        await asyncio.sleep(3600)
+
+    return answer
 
 
 async def warm(server: Any, **config: Any) -> AsyncNexevo:
@@ -195,13 +202,16 @@ class TestLimits:
 
     @in_virtual_time
     @pytest.mark.parametrize("call", [get, create, read_stream])
-    async def test_a_body_that_goes_wrong_ends_at_read_where_aiohttp_does_not_say_so(self, call):
-        async with serving(reply(), garbled) as server:
-            async with await warm(server, max_retries=0) as client, asyncio.timeout(100):
+    @pytest.mark.parametrize("after", [0, 1])
+    async def test_a_body_whose_chunks_cannot_be_read_ends_at_once(self, call, after):
+        async with serving(reply(), garbled(after)) as server:
+            async with await warm(server, max_retries=0) as client:
                 began = now()
-                with pytest.raises(APITimeoutError, match="read=30 s"):
-                    await call(client, timeouts=Timeouts(read=30, total=None))
-                assert 30 <= now() - began < 32
+                with pytest.raises(CUT, match=r"[Ii]nvalid.* chunk size") as got:
+                    await asyncio.wait_for(call(client, timeouts=UNLIMITED), 100)
+                assert after <= now() - began < after + 1
+                if isinstance(got.value, APIConnectionError):
+                    assert got.value.outcome_unknown == (call is not get)
                 assert client.seats.in_use == 0
                 await server.until(lambda: server.open == 0)
 
@@ -241,6 +251,26 @@ class TestLimits:
                 getting = client.models.list(timeouts=Timeouts(**limits), extra_headers=slow)
                 asyncio.get_running_loop().call_later(0.05, time.sleep, 0.6)
                 assert (await getting).data
+
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(main())
+
+    @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+    def test_an_event_that_came_while_the_loop_was_held_up_is_in_time(self, loop_factory, sandbox):
+        async def main() -> None:
+            slow = {"X-Sandbox-Fault": '{"chunk_delay_s": 0.1}'}
+            async with AsyncNexevo(sandbox.api_key, base_url=sandbox.base_url) as client:
+                stream = await client.chat.completions.create(
+                    model="nexevo/fast",
+                    messages=MESSAGES,
+                    stream=True,
+                    timeouts=Timeouts(read=0.3),
+                    extra_headers=slow,
+                )
+                assert await anext(stream)
+                asyncio.get_running_loop().call_later(0.05, time.sleep, 0.6)
+                assert [await anext(stream) for _ in range(9)]
+                await stream.aclose()
 
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(main())

@@ -3,13 +3,14 @@
 import asyncio
 import gc
 import socket
+import struct
 import threading
 import time
 import warnings
 from typing import Any
 
 import pytest
-from raw_server import drop, error, reply, serving, silence, unanswering_port
+from raw_server import drop, error, events, reply, serving, silence, unanswering_port
 
 from nexevo_async import (
     APIConnectionError,
@@ -50,6 +51,28 @@ class TestLostConnections:
             assert caught.value.attempts == 1
             assert caught.value.outcome_unknown is (caught.value.method != "GET")
             assert "lost the connection" in str(caught.value)
+
+    async def test_one_that_is_reset_after_a_stream_is_told_to_nobody(self):
+        async def then_reset(writer: asyncio.StreamWriter) -> None:
+            await events(b"data: [DONE]\n\n", between=0.01)(writer)
+            await asyncio.sleep(0.2)
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+            gone.set()
+
+        gone = asyncio.Event()
+        said: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: said.append(told))
+        async with serving(then_reset, reply()) as server, client_of(server) as client:
+            await (
+                await client.chat.completions.create(model="m", messages=[], stream=True)
+            ).final()
+            await gone.wait()
+            await asyncio.sleep(0.05)
+            await client.conversations.get("c")  # finds the connection lost, and forgets it
+            gc.collect()
+        assert not said
 
     async def test_an_idempotent_call_goes_through_on_a_new_connection(self):
         async with serving(reply(), drop(), reply()) as server:
