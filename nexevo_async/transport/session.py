@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import io
 import math
 import socket
 import weakref
@@ -27,6 +28,9 @@ T = TypeVar("T")
 
 MAX_BODY: Final = 256 * 1024 * 1024
 """Bytes that an answer may have, unzipped."""
+
+_LARGE: Final = 2**20
+"""Bytes of a body over which aiohttp warns of sending it at once."""
 
 _ROUNDED: Final = 1
 """Seconds after its limit that connecting may end: aiohttp rounds up to whole ones."""
@@ -173,7 +177,7 @@ class Session:
                 request.operation.method,
                 _url(request.settings.client.base_url, request.path, request.query),
                 headers=request.headers.pairs + destination.headers,
-                data=None if request.body is None else request.body.data,
+                data=None if request.body is None else _data(request.body),
                 allow_redirects=False,
                 middlewares=None if request.operation.method in _RESENT_BY_AIOHTTP else (),
                 timeout=timeout,
@@ -239,6 +243,11 @@ def _drop(loop: Any, made: socket.socket) -> None:
         with contextlib.suppress(RuntimeError):  # from whoever else counts on the loop
             transport._call_connection_lost(None)  # noqa: SLF001
     made.close()
+
+
+def _data(body: Body) -> bytes | io.BytesIO:
+    """Give a body in the form in which aiohttp sends it without holding up the loop."""
+    return body.data if len(body) <= _LARGE else io.BytesIO(body.data)
 
 
 def _within(read: float | None, waiting: Awaitable[T]) -> Awaitable[T]:

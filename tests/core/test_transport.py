@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import socket
 import struct
 import threading
@@ -116,6 +117,18 @@ class TestLostConnections:
 
 
 class TestSizes:
+    @pytest.mark.parametrize("more", [0, 1, 5 * 2**20])
+    async def test_a_large_body_is_sent_whole_and_nobody_is_warned(self, more):
+        messages = [{"role": "user", "content": "x" * (2**20 + more)}]
+        async with serving(drop(), reply(b'{"choices":[]}')) as server:
+            async with client_of(server) as client:
+                with pytest.raises(APIConnectionError):
+                    await client.chat.completions.create(model="m", messages=messages)
+                await client.chat.completions.create(model="m", messages=messages)
+        for seen in server.seen:
+            assert json.loads(seen.body) == {"model": "m", "messages": messages}
+            assert seen.header("content-length") == str(len(seen.body))
+
     @pytest.mark.parametrize("call", ["GET", "POST"])
     @pytest.mark.parametrize("more", [0, 1])
     async def test_an_answer_may_have_so_much_and_no_byte_more(self, call, more, monkeypatch):
