@@ -10,7 +10,7 @@ from nexevo_async.codec.failures import decode_error, not_as_asked, status_error
 from nexevo_async.codec.structure import misfit, structurer
 from nexevo_async.contract.model import Model, declared, keep_meta
 from nexevo_async.contract.operation import Operation
-from nexevo_async.errors import DecodeError, NexevoError
+from nexevo_async.errors import NexevoError
 from nexevo_async.messages import Request, Response
 from nexevo_async.meta import Meta
 from nexevo_async.shapes import is_array, is_object
@@ -35,11 +35,18 @@ class _UnreadableError(Exception):
         self._problem = problem
         self._path = path
 
-    def told(self, request: Request, response: Response) -> DecodeError:
+    def told(self, request: Request, response: Response) -> NexevoError:
         if not self._path:
             problem = f"the body is not JSON: {self._problem}"
             return not_as_asked(request, response, problem)
         return decode_error(request, response, self._problem, path=self._path)
+
+
+class _RefusedError(_UnreadableError):
+    """The body is an error, whatever the status."""
+
+    def told(self, request: Request, response: Response) -> NexevoError:
+        return status_error(request, response, response.error)
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +72,7 @@ def one(
         APIStatusError: the answer is an error, whatever its status.
         DecodeError: the answer does not fit the model.
     """
-    check(request, response)
+    _check_status(request, response)
     try:
         model: M = _one(operation, response, amend)
     except _UnreadableError as unreadable:
@@ -83,7 +90,7 @@ def page(operation: Operation[M], request: Request, response: Response) -> PageC
         APIStatusError: the answer is an error, whatever its status.
         DecodeError: the answer does not fit.
     """
-    check(request, response)
+    _check_status(request, response)
     try:
         return _page(operation, response)
     except _UnreadableError as unreadable:
@@ -105,6 +112,12 @@ def check(request: Request, response: Response) -> None:
         APIStatusError: the answer is an error, whatever its status.
     """
     if is_failure(response):
+        raise status_error(request, response, response.error)
+
+
+def _check_status(request: Request, response: Response) -> None:
+    """Raise the typed error that the status is; what is decoded anyway is looked at then."""
+    if response.status >= 300:
         raise status_error(request, response, response.error)
 
 
@@ -197,7 +210,11 @@ def _decoded(response: Response, decode: Decode) -> Any:
     problem = "it is empty"
     if response.body is not None and response.body.data:
         try:
-            return decode(response.body.data)
+            obj = decode(response.body.data)
         except ValueError as error:
             problem = str(error).removeprefix("JSON is malformed: ")
+        else:
+            if is_object(obj) and "error" in obj and response.error is not None:
+                raise _RefusedError("it is an error")
+            return obj
     raise _UnreadableError(problem)
