@@ -201,7 +201,7 @@ class Session:
             progress.phase = "reading the answer"
             try:
                 if response.content.is_eof():  # as of most answers when their headers are there
-                    body = await response.read()
+                    body = response.content.read_nowait()
                 else:
                     body = await _body(response, request, read)
             finally:
