@@ -73,15 +73,12 @@ class Headers(Mapping[str, str]):
     def with_(self, added: Mapping[str, str]) -> "Headers":
         """Give these headers and ``added``, which wins where both name one."""
         index = self._by_name().copy()
-        replaced: set[str] = set()
+        kept = self._pairs
         for name, value in added.items():
             lower = name.lower()
             if lower in index:
-                replaced.add(lower)
+                kept = [pair for pair in kept if pair[0].lower() != lower]
             index[lower] = value
-        kept = self._pairs
-        if replaced:
-            kept = [pair for pair in kept if pair[0].lower() not in replaced]
         headers = object.__new__(Headers)
         headers._pairs = (*kept, *added.items())
         headers._index = index
