@@ -264,11 +264,11 @@ class TestLimits:
                     model="nexevo/fast",
                     messages=MESSAGES,
                     stream=True,
-                    timeouts=Timeouts(read=0.3),
+                    timeouts=Timeouts(read=0.8),
                     extra_headers=slow,
                 )
                 assert await anext(stream)
-                asyncio.get_running_loop().call_later(0.05, time.sleep, 0.6)
+                asyncio.get_running_loop().call_later(0.05, time.sleep, 1.2)
                 assert [await anext(stream) for _ in range(9)]
                 await stream.aclose()
 

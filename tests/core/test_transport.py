@@ -60,16 +60,14 @@ class TestLostConnections:
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
-            gone.set()
 
-        gone = asyncio.Event()
         said: list[Any] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, told: said.append(told))
         async with serving(then_reset, reply()) as server, client_of(server) as client:
             await (
                 await client.chat.completions.create(model="m", messages=[], stream=True)
             ).final()
-            await gone.wait()
+            await server.until(lambda: server.open == 0)
             await asyncio.sleep(0.05)
             await client.conversations.get("c")  # finds the connection lost, and forgets it
             gc.collect()
