@@ -1,5 +1,6 @@
 """A real server behind the sandbox, which speaks OpenAI's format."""
 
+import io
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -106,8 +107,12 @@ class Upstream:
             headers["Authorization"] = f"Bearer {key.reveal()}"
         try:
             # A redirect would take the key along.
+            # aiohttp warns of large bytes that are sent at once.
             response = await self._session.post(
-                self._url, data=_encoder.encode(body), headers=headers, allow_redirects=False
+                self._url,
+                data=io.BytesIO(_encoder.encode(body)),
+                headers=headers,
+                allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _failed(f"at {self._url} cannot be reached ({_named(error)})") from None

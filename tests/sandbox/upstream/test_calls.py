@@ -49,6 +49,14 @@ async def test_model_that_is_named_is_the_upstreams(pair: Pair, api: Api, model:
     assert pair.sandbox.router[model.partition(":")[0]].up == 2
 
 
+async def test_a_long_text_reaches_the_upstream_whole_and_nobody_is_warned():
+    own = {"id": "theirs", "choices": [{"message": {"content": "a b c"}}]}
+    messages = [{"role": "user", "content": "x" * (2**20 + 1)}]
+    async with before(reply(msgspec.json.encode(own))) as (_, api, server):
+        assert (await api.chat(model="llama3:8b", messages=messages)).status == 200
+        assert msgspec.json.decode(server.seen[0].body)["messages"] == messages
+
+
 async def test_alias_stays_with_the_built_in_model(pair: Pair, api: Api):
     for model in ("nexevo/fast", "nexevo/balanced:cheap", "nexevo/auto"):
         assert (await api.chat(model=model)).status == 200
