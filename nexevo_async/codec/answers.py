@@ -43,7 +43,7 @@ class _UnreadableError(Exception):
 
 
 class _RefusedError(_UnreadableError):
-    """The body is an error, whatever the status."""
+    """The answer is an error, whatever its status."""
 
     def told(self, request: Request, response: Response) -> NexevoError:
         return status_error(request, response, response.error)
@@ -72,7 +72,6 @@ def one(
         APIStatusError: the answer is an error, whatever its status.
         DecodeError: the answer does not fit the model.
     """
-    _check_status(request, response)
     try:
         model: M = _one(operation, response, amend)
     except _UnreadableError as unreadable:
@@ -90,7 +89,6 @@ def page(operation: Operation[M], request: Request, response: Response) -> PageC
         APIStatusError: the answer is an error, whatever its status.
         DecodeError: the answer does not fit.
     """
-    _check_status(request, response)
     try:
         return _page(operation, response)
     except _UnreadableError as unreadable:
@@ -112,12 +110,6 @@ def check(request: Request, response: Response) -> None:
         APIStatusError: the answer is an error, whatever its status.
     """
     if is_failure(response):
-        raise status_error(request, response, response.error)
-
-
-def _check_status(request: Request, response: Response) -> None:
-    """Raise the typed error that the status is; what is decoded anyway is looked at then."""
-    if response.status >= 300:
         raise status_error(request, response, response.error)
 
 
@@ -207,6 +199,8 @@ def _structured(cls: Any, response: Response, obj: Any, unwrapped: Unwrap) -> An
 
 
 def _decoded(response: Response, decode: Decode) -> Any:
+    if response.status >= 300:
+        raise _RefusedError("its status is one of an error")
     problem = "it is empty"
     if response.body is not None and response.body.data:
         try:
