@@ -67,8 +67,9 @@ class AskedKey:
 
     async def ask(self) -> tuple[Secret, int]:
         """Give the key, and how often it had been refreshed before."""
-        number = self._shared.get().number
-        return await self._ask(), number
+        shared = self._shared.get()
+        number = shared.number
+        return await self._ask(shared), number
 
     async def refresh(self, number: int) -> Secret:
         """Give the key after a refusal: asked for once, however many were refused together.
@@ -79,16 +80,12 @@ class AskedKey:
         shared = self._shared.get()
         async with shared.lock:
             if shared.key is None or shared.number == number:
-                shared.key = await self._ask()
+                shared.key = await self._ask(shared)
                 shared.number += 1
             return shared.key
 
-    async def _ask(self) -> Secret:
-        answer = (
-            self._source()
-            if self._is_async
-            else await in_thread(self._source, self._shared.get().threads)
-        )
+    async def _ask(self, shared: _Shared) -> Secret:
+        answer = self._source() if self._is_async else await in_thread(self._source, shared.threads)
         try:
             return _checked(await answer if inspect.isawaitable(answer) else answer)
         finally:
