@@ -79,7 +79,10 @@ def one(
     else:
         keep_meta(model, response.meta)
         return model
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # its traceback would hold it, through this frame
 
 
 def page(operation: Operation[M], request: Request, response: Response) -> PageContent[M]:
@@ -93,7 +96,10 @@ def page(operation: Operation[M], request: Request, response: Response) -> PageC
         return _page(operation, response)
     except _UnreadableError as unreadable:
         error = unreadable.told(request, response)
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # its traceback would hold it, through this frame
 
 
 def no_stream(request: Request, response: Response) -> NexevoError:

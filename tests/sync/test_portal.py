@@ -5,6 +5,7 @@ import builtins
 import contextvars
 import copy
 import gc
+import json
 import linecache
 import pickle
 import sys
@@ -18,7 +19,14 @@ from typing import Any
 import anyio
 import pytest
 
-from nexevo_async import AsyncNexevo, ConfigurationError, Request, Response
+from nexevo_async import (
+    AsyncNexevo,
+    ConfigurationError,
+    DecodeError,
+    NexevoError,
+    Request,
+    Response,
+)
 from nexevo_async.messages import Handler
 from nexevo_async.testing import Sandbox
 from nexevo_sync import Nexevo, NotFoundError, SyncCallInAsyncWarning, portal
@@ -42,14 +50,25 @@ def test_no_frame_between_the_two_public_methods_holds_an_argument(sync_client: 
     assert holders == {"append_message"}
 
 
-def test_a_failure_is_freed_with_its_last_reference(sync_client: Nexevo):
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        ({}, NotFoundError),
+        ({"status": 200, "body": {"error": {"message": "No.", "code": "not_found"}}}, NexevoError),
+        ({"status": 200, "body": []}, DecodeError),
+    ],
+)
+def test_a_failure_is_freed_with_its_last_reference(
+    sync_client: Nexevo, fault: dict[str, Any], failure: type[NexevoError]
+):
+    headers = {"X-Sandbox-Fault": json.dumps(fault)} if fault else {}
     for _ in range(2):  # the first call opens the connection
         gc.collect()
         gc.disable()
         try:
-            with pytest.raises(NotFoundError):
-                sync_client.conversations.get("nope")
-            held = [o for o in gc.get_objects() if isinstance(o, NotFoundError)]
+            with pytest.raises(failure):
+                sync_client.conversations.get("nope", extra_headers=headers)
+            held = [o for o in gc.get_objects() if isinstance(o, failure)]
         finally:
             gc.enable()
     assert held == []
